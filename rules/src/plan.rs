@@ -1,0 +1,96 @@
+//! A route's policies, compiled, in order.
+
+use std::sync::Arc;
+
+use crate::policy::{BodyGate, Gates, HeadGate, IdentityGate, Standing, Verdict};
+use crate::problem::Place;
+use crate::verdict::Refusal;
+use crate::view::{Caller, View};
+
+/// Bytes of a body where the configuration says nothing.
+pub const BODY_MAX_DEFAULT: u64 = 10 * 1024 * 1024;
+
+/// The gates of one route in the order in which a request meets them.
+pub struct Plan {
+    gates: Gates,
+}
+
+impl Plan {
+    pub(crate) fn new(gates: Gates) -> Self {
+        Self { gates }
+    }
+
+    /// The largest body that the route accepts, in bytes.
+    pub fn body_max(&self) -> u64 {
+        self.gates.body_max.unwrap_or(BODY_MAX_DEFAULT)
+    }
+
+    /// Whether a gate has to see the whole body before the upstream is touched.
+    pub fn needs_body(&self) -> bool {
+        !self.gates.body.is_empty()
+    }
+
+    /// Who calls; nobody on a public route.
+    pub fn identify(&self, view: &View<'_>) -> Result<Option<Arc<Caller>>, Refusal> {
+        self.gates.identity.as_ref().map(|standing| standing.gate.identify(view)).transpose()
+    }
+
+    /// Asks the gates that need no body, in order. `observed` decides what becomes of a refusal: returned
+    /// `true`, the next gate is asked all the same.
+    pub fn judge_head(&self, view: &View<'_>, observed: impl FnMut(&Refusal) -> bool) -> Verdict {
+        ask(self.gates.head.iter().map(|standing| standing.gate.judge(view)), observed)
+    }
+
+    /// Asks the gates that need the whole body, in order.
+    pub fn judge_body(&self, view: &View<'_>, body: &[u8], observed: impl FnMut(&Refusal) -> bool) -> Verdict {
+        ask(self.gates.body.iter().map(|standing| standing.gate.judge(view, body)), observed)
+    }
+
+    /// Walks the gates one by one for `portcullis explain`.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let identity = self.gates.identity.iter().map(Step::Identity);
+        let head = self.gates.head.iter().map(Step::Head);
+        let body = self.gates.body.iter().map(Step::Body);
+        identity.chain(head).chain(body)
+    }
+}
+
+fn ask(verdicts: impl Iterator<Item = Verdict>, mut observed: impl FnMut(&Refusal) -> bool) -> Verdict {
+    for verdict in verdicts {
+        match verdict {
+            Err(refusal) if !observed(&refusal) => return Err(refusal),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One gate of a plan, as `explain` shows it.
+pub enum Step<'a> {
+    /// Says who calls.
+    Identity(&'a Standing<dyn IdentityGate>),
+    /// Judges the head.
+    Head(&'a Standing<dyn HeadGate>),
+    /// Judges the body.
+    Body(&'a Standing<dyn BodyGate>),
+}
+
+impl Step<'_> {
+    /// The policy's key.
+    pub fn policy(&self) -> &'static str {
+        match self {
+            Self::Identity(standing) => standing.policy,
+            Self::Head(standing) => standing.policy,
+            Self::Body(standing) => standing.policy,
+        }
+    }
+
+    /// The configuration that made the gate.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Identity(standing) => &standing.place,
+            Self::Head(standing) => &standing.place,
+            Self::Body(standing) => &standing.place,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a policy is, and the stages at which its gates stand.
+//!
+//! A stage is a type: a gate that reads a body cannot be registered where only the head is known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderName;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::problem::{Place, Problem};
+use crate::secret::Secret;
+use crate::verdict::Refusal;
+use crate::view::{Caller, View};
+
+/// A gate's answer at the head and body stages.
+pub type Verdict = Result<(), Refusal>;
+
+/// Says who calls. A route has one, or a written reason why it has none.
+pub trait IdentityGate: Send + Sync {
+    /// The verified caller, or why there is none.
+    fn identify(&self, view: &View<'_>) -> Result<Arc<Caller>, Refusal>;
+
+    /// The caller that a credential with these facts (`user`, `tenant`, `roles`, `scopes`, other claims) would
+    /// tell: for `portcullis test` and `explain`, never for a request.
+    fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal>;
+}
+
+/// Judges what is known before the body is read.
+pub trait HeadGate: Send + Sync {
+    /// Passes or refuses.
+    fn judge(&self, view: &View<'_>) -> Verdict;
+}
+
+/// Judges the whole body, before the upstream is touched.
+pub trait BodyGate: Send + Sync {
+    /// Passes or refuses.
+    fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict;
+}
+
+/// A policy: a configured unit, compiled to gates. One file and one row of [`crate::policies`].
+pub trait Policy: Sized + Clone {
+    /// The configuration key, which is also the gate's name in logs and metrics.
+    const KEY: &'static str;
+    /// What is written under the key.
+    type Raw: DeserializeOwned + Serialize + JsonSchema + Clone;
+
+    /// What is in force at a scope that says `raw` inside a scope where `outer` is in force.
+    ///
+    /// Must not widen: what the result admits, `outer` admits, unless `ground.relaxed` names the key.
+    fn settle(outer: Option<&Self>, raw: &Self::Raw, ground: &Ground<'_>) -> Result<Self, Vec<Problem>>;
+
+    /// Adds this policy's gates for one route.
+    fn stand(&self, route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>>;
+}
+
+/// What a policy may look at while it is compiled.
+#[derive(Clone)]
+pub struct Ground<'a> {
+    /// Where the policy's value stands.
+    pub place: Place,
+    /// The `relax` entries of the scope.
+    pub relaxed: &'a Relaxed,
+    /// The configured identities.
+    pub identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+}
+
+impl Ground<'_> {
+    /// The same ground, one key further down.
+    #[must_use]
+    pub fn within(&self, key: &str) -> Self {
+        Self { place: self.place.key(key), ..*self }
+    }
+}
+
+/// What a route is, for the policies that stand on it.
+pub struct RouteFacts<'a> {
+    /// The names that its pattern captures.
+    pub captures: &'a [String],
+    /// Whether the route has a written reason to be open to everybody.
+    pub public: bool,
+    /// Where the route stands in the configuration.
+    pub place: Place,
+    /// The identity in force, unless public.
+    pub identity: Option<&'a IdentityDef>,
+}
+
+/// A configured identity.
+pub struct IdentityDef {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The gate that verifies its credentials.
+    pub gate: Arc<dyn IdentityGate>,
+    /// Which facts of a caller it can tell.
+    pub tells: Tells,
+    /// Header fields that only the gateway may set: clients' copies are removed on every route.
+    pub owns: Vec<HeaderName>,
+}
+
+/// The facts of a caller that an identity's `claims` map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// `tenant`
+    pub tenant: bool,
+    /// `roles`
+    pub roles: bool,
+    /// `scopes`
+    pub scopes: bool,
+}
+
+/// The `relax` entries of a scope: which keys may be widened, each with its reason. It remembers which were
+/// needed, since an entry that relaxes nothing is a mistake.
+#[derive(Debug, Default)]
+pub struct Relaxed {
+    entries: Vec<(String, std::cell::Cell<bool>)>,
+}
+
+impl Relaxed {
+    /// From the keys that the scope names.
+    pub fn new(keys: impl IntoIterator<Item = String>) -> Self {
+        Self { entries: keys.into_iter().map(|key| (key, std::cell::Cell::new(false))).collect() }
+    }
+
+    /// Whether `key` may be widened here. Asked only where it would be.
+    pub fn permits(&self, key: &str) -> bool {
+        self.entries.iter().any(|(known, used)| {
+            let same = known == key;
+            if same {
+                used.set(true);
+            }
+            same
+        })
+    }
+
+    /// The entries that nothing needed.
+    pub fn unused(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter(|(_, used)| !used.get()).map(|(key, _)| key.as_str())
+    }
+}
+
+/// A gate with the policy it belongs to and the place that made it.
+pub struct Standing<G: ?Sized> {
+    /// The policy's key.
+    pub policy: &'static str,
+    /// The configuration that made the gate.
+    pub place: Place,
+    /// The gate.
+    pub gate: Arc<G>,
+}
+
+/// The gates of one route, collected in the registry's order.
+#[derive(Default)]
+pub struct Gates {
+    /// Who calls.
+    pub identity: Option<Standing<dyn IdentityGate>>,
+    /// Before the body.
+    pub head: Vec<Standing<dyn HeadGate>>,
+    /// Over the whole body.
+    pub body: Vec<Standing<dyn BodyGate>>,
+    /// The largest body in bytes, for the shell that reads it.
+    pub body_max: Option<u64>,
+}
+
+/// Key material and files by name: how compilation stays free of I/O.
+pub trait Library {
+    /// The secret called `name`, or why it cannot be had.
+    fn secret(&self, name: &str) -> Result<Secret, String>;
+    /// The file at `path`, relative to the configuration, or why it cannot be had.
+    fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+}

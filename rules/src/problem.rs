@@ -1,0 +1,104 @@
+//! What is wrong with a configuration, and where.
+//!
+//! Compilation knows places as paths (`routes[3].tenant`); whoever read the text turns a place into a
+//! line and a caret. So no raw type has to carry positions.
+
+use std::fmt;
+
+/// One step down the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// An item of a list, from 0.
+    Item(usize),
+}
+
+/// A place in the configuration, from the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The steps from the root.
+    pub steps: Vec<Step>,
+    /// Whether the key itself is meant rather than its value.
+    pub on_key: bool,
+}
+
+impl Place {
+    /// The whole file.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn key(&self, key: impl Into<String>) -> Self {
+        self.step(Step::Key(key.into()))
+    }
+
+    /// The item at `index`.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Self {
+        self.step(Step::Item(index))
+    }
+
+    /// The last key itself, where the fault is that it is there.
+    #[must_use]
+    pub fn itself(mut self) -> Self {
+        self.on_key = true;
+        self
+    }
+
+    fn step(&self, step: Step) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(step);
+        Self { steps, on_key: false }
+    }
+
+    /// A problem here.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem { place: self.clone(), message: message.into(), remedy: None }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::Key(key) if index == 0 => write!(f, "{key}")?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Item(item) => write!(f, "[{item}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One thing that is wrong, said so that a person can mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// What is wrong: a sentence without its full stop.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Problem {
+    /// The problem with its remedy.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_place_reads_as_people_write_it() {
+        assert_eq!(Place::root().key("routes").item(3).key("tenant").to_string(), "routes[3].tenant");
+    }
+}

@@ -1,0 +1,82 @@
+//! What a policy may see: facts of one request, borrowed. Never a socket, a session or a clock.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Map, Value};
+
+/// The facts of one request, as every gate sees them.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path, decoded once and normalised: the same text that chose the route.
+    pub path: &'a str,
+    /// The query as it came, without its `?`.
+    pub query: Option<&'a str>,
+    /// The host, lower case, without a port.
+    pub host: &'a str,
+    /// The header fields as the client sent them.
+    pub headers: &'a HeaderMap,
+    /// The client's address, after trusted proxies were peeled off.
+    pub client: IpAddr,
+    /// What the route's pattern captured, by name.
+    pub captures: &'a [(&'a str, &'a str)],
+    /// Who calls, once an identity gate has said so.
+    pub caller: Option<&'a Caller>,
+    /// Now, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+}
+
+impl View<'_> {
+    /// The value that the route's pattern captured under `name`.
+    pub fn capture(&self, name: &str) -> Option<&str> {
+        self.captures.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// Now, in whole seconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
+}
+
+/// A claim as it was found: absence and nonsense are different faults, and neither is a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// The credential does not have it.
+    Absent,
+    /// It is there with a type that cannot be read.
+    Unreadable,
+    /// Its value.
+    Value(T),
+}
+
+impl<T> Reading<T> {
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+}
+
+/// Who calls, as an identity gate verified it. Computed once a credential; requests share it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The identity's name in the configuration.
+    pub identity: Arc<str>,
+    /// The user.
+    pub user: Reading<String>,
+    /// The tenants the caller may act in.
+    pub tenants: Reading<Vec<String>>,
+    /// The caller's roles.
+    pub roles: Reading<Vec<String>>,
+    /// The credential's scopes (RFC 6749, section 3.3).
+    pub scopes: Reading<Vec<String>>,
+    /// All claims of the credential.
+    pub claims: Map<String, Value>,
+    /// Header fields for the upstream, ready to be set.
+    pub forward: Vec<(HeaderName, HeaderValue)>,
+}
