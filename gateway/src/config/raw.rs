@@ -1,0 +1,466 @@
+//! The configuration as written: serde and nothing else. These types die in `compile`.
+
+use std::collections::BTreeMap;
+
+use rules::policies::jwt::RawJwt;
+use rules::shapes::OneOrMany;
+use rules::units::{Size, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A portcullis configuration.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// The version of the configuration's form: 1.
+    pub version: u32,
+    /// How strict loading is.
+    #[serde(default)]
+    pub environment: Environment,
+    /// The release of what runs behind the gateway; it stands in every log line.
+    #[serde(default = "unknown")]
+    pub release: String,
+    /// Where the gateway listens.
+    pub listen: RawListen,
+    /// The listener for operators: health, metrics, the effective configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<RawAdmin>,
+    /// Secret values by name. A list is a rotation: the first is used to sign.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, RawSecret>,
+    /// The backends.
+    pub upstreams: BTreeMap<String, RawUpstream>,
+    /// Who may call, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub identities: BTreeMap<String, RawJwt>,
+    /// What every route inherits. Routes may tighten it, or widen it with a reason under `relax`.
+    #[serde(default)]
+    pub defaults: RawDefaults,
+    /// The routes. A request that none matches is refused.
+    pub routes: Vec<RawRoute>,
+    /// What is logged, and where.
+    #[serde(default)]
+    pub logs: RawLogs,
+    /// Whether gates refuse or only say what they would have refused.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Requests with the expected verdict; `portcullis test` runs them, and so does every reload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<RawTest>,
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+/// How strict loading is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// Refuses literal secrets, test keys, self-signed certificates and http:// issuers.
+    #[default]
+    Production,
+    /// As production.
+    Staging,
+    /// Allows what makes trying easy.
+    Development,
+}
+
+/// Whether gates refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Gates refuse.
+    #[default]
+    Enforce,
+    /// Gates decide and log, and let pass.
+    Observe,
+}
+
+/// `listen:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawListen {
+    /// Plain HTTP: redirects, or serves with a written reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<RawHttp>,
+    /// HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<RawHttps>,
+    /// Whose word on the client's address is believed.
+    #[serde(default)]
+    pub client_ip: RawClientIp,
+    /// Bounds on connections and requests.
+    #[serde(default)]
+    pub limits: RawLimits,
+}
+
+/// `listen.http:` needs `redirect: https`, or `plaintext` with a reason.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawHttp {
+    /// Address and port.
+    pub bind: String,
+    /// Answers every request with 308 to https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Serves without TLS, for this written reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plaintext: Option<String>,
+}
+
+/// Where plain HTTP is redirected.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Redirect {
+    /// The same address over https.
+    Https,
+}
+
+/// `listen.https:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawHttps {
+    /// Address and port.
+    pub bind: String,
+    /// The hosts that are served; any other is answered 421.
+    pub hosts: Vec<String>,
+    /// Hosts that are redirected (308) to one of `hosts`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redirect_hosts: BTreeMap<String, String>,
+    /// Certificates, chosen by the names in them.
+    pub certificates: Vec<RawCertificate>,
+    /// The oldest TLS version that is spoken: "1.2" or "1.3".
+    #[serde(default)]
+    pub min_version: TlsVersion,
+    /// Strict-Transport-Security.
+    #[serde(default)]
+    pub hsts: RawHsts,
+}
+
+/// A TLS version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// A certificate: files, or self-signed for development.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCertificate {
+    /// The chain in PEM, the server's own certificate first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert: Option<String>,
+    /// The key in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Names for a certificate that nobody vouches for: development only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_signed: Option<Vec<String>>,
+}
+
+/// `hsts:` (RFC 6797)
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHsts {
+    /// How long browsers remember to use https only.
+    pub max_age: Time,
+    /// Whether subdomains are meant too.
+    pub include_subdomains: bool,
+    /// Whether browsers may ship the rule.
+    pub preload: bool,
+}
+
+impl Default for RawHsts {
+    fn default() -> Self {
+        Self { max_age: Time::from_secs(365 * 24 * 3600), include_subdomains: false, preload: false }
+    }
+}
+
+/// `client_ip:`
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawClientIp {
+    /// Networks of proxies whose forwarding header fields are believed.
+    #[serde(default)]
+    pub trust: Vec<String>,
+}
+
+/// `listen.limits:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawLimits {
+    /// The largest request header block.
+    pub header_bytes: Size,
+    /// The most header fields.
+    pub headers: u32,
+    /// How long a TLS handshake, and then a request's header, may take as a whole.
+    pub header_timeout: Time,
+    /// How long a pause within a request's body may last.
+    pub body_timeout: Time,
+    /// How long a connection may be without a request.
+    pub idle: Time,
+    /// The most connections from one address (IPv6: one /64).
+    pub connections_per_ip: u32,
+    /// The most requests on one HTTP/1.1 connection.
+    pub requests_per_connection: u32,
+    /// The most concurrent requests on one HTTP/2 connection.
+    pub h2_streams: u32,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            header_bytes: Size::new(32 * 1024),
+            headers: 100,
+            header_timeout: Time::from_secs(10),
+            body_timeout: Time::from_secs(30),
+            idle: Time::from_secs(75),
+            connections_per_ip: 256,
+            requests_per_connection: 1000,
+            h2_streams: 100,
+        }
+    }
+}
+
+/// `admin:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAdmin {
+    /// Address and port; keep it off the public network.
+    pub bind: String,
+}
+
+/// Where a secret's value is: exactly one of these.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSecret {
+    /// The environment variable that holds it.
+    #[serde(default)]
+    pub env: Option<String>,
+    /// The file that holds it; one newline at its end is dropped.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The value itself: development only.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+impl std::fmt::Debug for RawSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawSecret").field("env", &self.env).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Says where the value is and never what it is.
+impl Serialize for RawSecret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = BTreeMap::new();
+        shown.extend(self.env.as_deref().map(|name| ("env", name)));
+        shown.extend(self.file.as_deref().map(|path| ("file", path)));
+        shown.extend(self.value.as_ref().map(|_| ("value", "[hidden]")));
+        shown.serialize(serializer)
+    }
+}
+
+/// A backend.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawUpstream {
+    /// Its servers: `http://host:port`, `https://…`, `h2c://…` or `unix:/path`.
+    pub servers: Vec<String>,
+    /// Which server is asked next.
+    #[serde(default)]
+    pub balance: Balance,
+    /// Header fields that are set on every request; `{secret.NAME}` stands for a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inject: BTreeMap<String, String>,
+    /// For https servers.
+    #[serde(default)]
+    pub tls: RawUpstreamTls,
+    /// How many idle connections are kept.
+    #[serde(default = "keepalive")]
+    pub keepalive: u32,
+    /// How often a request with an idempotent method is tried again when no connection can be had.
+    #[serde(default = "retries")]
+    pub retries: u32,
+}
+
+fn keepalive() -> u32 {
+    128
+}
+
+fn retries() -> u32 {
+    1
+}
+
+/// Which server is asked next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in progress.
+    LeastRequests,
+}
+
+/// `tls:` of an upstream.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawUpstreamTls {
+    /// The name that the server's certificate must have; by default the host in its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// A file with the certificate authorities to trust, in PEM; by default the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+/// `timeouts:`; what is left out is inherited.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTimeouts {
+    /// Until a connection to the upstream stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Time>,
+    /// Until the upstream's answer begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Time>,
+    /// The longest pause within an answer or a WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_idle: Option<Time>,
+}
+
+/// `logs:`
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLogs {
+    /// One line a request.
+    #[serde(default)]
+    pub access: RawAccess,
+    /// What is blotted out of logged text; by default all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Vec<crate::redact::Kind>>,
+}
+
+/// `logs.access:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAccess {
+    /// The form of a line.
+    pub format: Format,
+    /// `stdout`, `stderr` or a file.
+    pub to: String,
+    /// Request header fields to log; no others are.
+    pub headers: Vec<String>,
+    /// Query parameters to log; no others are.
+    pub query: Vec<String>,
+}
+
+impl Default for RawAccess {
+    fn default() -> Self {
+        Self { format: Format::Json, to: "stdout".to_owned(), headers: Vec::new(), query: Vec::new() }
+    }
+}
+
+/// The form of an access log line.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One JSON object a line.
+    #[default]
+    Json,
+}
+
+/// A request with the expected verdict.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTest {
+    /// Who sends it: `user`, `tenant`, `roles`, `scopes` or claims. Without it the request has no credential.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub caller: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Method and path with query.
+    pub send: String,
+    /// Header fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// `allow`, or a status, or a status and a code: `403 tenant_mismatch`.
+    pub expect: String,
+}
+
+macro_rules! scopes {
+    ($(#[doc = $about:literal] $key:ident: $policy:ty, monotone $monotone:expr, why $why:literal;)*) => {
+        /// `defaults:`
+        #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct RawDefaults {
+            /// The upstream that requests go to.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub upstream: Option<String>,
+            /// How long the upstream may take.
+            #[serde(default)]
+            pub timeouts: RawTimeouts,
+            $(#[doc = $about]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub $key: Option<<$policy as rules::policy::Policy>::Raw>,)*
+        }
+
+        /// A route.
+        #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct RawRoute {
+            /// Its name in logs and metrics.
+            pub name: String,
+            /// Method and path: `GET /v1/{tenant}/files`, `* /admin/**`.
+            #[serde(rename = "match")]
+            pub pattern: OneOrMany<String>,
+            /// Why everybody may call it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub public: Option<String>,
+            /// The upstream that requests go to.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub upstream: Option<String>,
+            /// How long the upstream may take.
+            #[serde(default)]
+            pub timeouts: RawTimeouts,
+            /// Whether it may become a WebSocket.
+            #[serde(default)]
+            pub websocket: bool,
+            /// Whether its gates refuse.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub mode: Option<Mode>,
+            /// The keys that this route widens, each with the reason.
+            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+            pub relax: BTreeMap<String, String>,
+            $(#[doc = $about]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub $key: Option<<$policy as rules::policy::Policy>::Raw>,)*
+        }
+
+        impl RawDefaults {
+            /// What this scope says about policies.
+            pub fn scope(&self) -> rules::policies::RawScope {
+                rules::policies::RawScope { $($key: self.$key.clone(),)* }
+            }
+        }
+
+        impl RawRoute {
+            /// What this scope says about policies.
+            pub fn scope(&self) -> rules::policies::RawScope {
+                rules::policies::RawScope { $($key: self.$key.clone(),)* }
+            }
+        }
+    };
+}
+
+rules::with_policies!(scopes);
