@@ -1,3 +1,6 @@
 //! What may pass: the pure core of portcullis. Facts in, verdict out; no I/O, no clock, no threads.
 
+pub mod host;
+pub mod path;
+pub mod route;
 pub mod verdict;
