@@ -291,8 +291,10 @@ fn a_route_may_have_several_patterns() {
     assert_eq!((found.index, found.captures.get("x")), (0, Some("2")));
 }
 
+type Clash = (usize, usize, &'static str);
+
 /// Patterns, then (left, right, example) of each ambiguity.
-const AMBIGUOUS: &[(&[&str], &[(usize, usize, &str)])] = &[
+const AMBIGUOUS: &[(&[&str], &[Clash])] = &[
     (&["GET /a/{x}", "GET /a/{y}"], &[(0, 1, "GET /a/y")]),
     (
         &["GET /a/{x}", "GET /a/x", "GET|POST /a/{x}"],

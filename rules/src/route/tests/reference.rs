@@ -67,6 +67,12 @@ impl Model {
     }
 }
 
+fn joined(segments: &[&str]) -> String {
+    segments
+        .iter()
+        .fold(String::new(), |text, segment| text + "/" + segment)
+}
+
 fn naive(models: &[Model], request: &str) -> String {
     let (method, path) = request.split_once(' ').unwrap();
     let segments: Vec<_> = path.split('/').skip(1).collect();
@@ -98,10 +104,7 @@ fn naive(models: &[Model], request: &str) -> String {
         }
     }
     if model.rest {
-        let rest: String = segments[model.parts.len()..]
-            .iter()
-            .map(|segment| format!("/{segment}"))
-            .collect();
+        let rest = joined(&segments[model.parts.len()..]);
         write!(line, " **={rest}").unwrap();
     }
     line
@@ -143,7 +146,7 @@ fn requests() -> impl Strategy<Value = Vec<String>> {
     let method = prop::sample::select(vec!["GET", "HEAD", "POST", "PUT"]);
     let segments = prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "d"]), 0..6);
     let request = (method, segments, any::<bool>()).prop_map(|(method, segments, slash)| {
-        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let path = joined(&segments);
         format!(
             "{method} {path}{}",
             if slash || path.is_empty() { "/" } else { "" }
