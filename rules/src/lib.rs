@@ -1,10 +1,17 @@
 //! What may pass: the pure core of portcullis. Facts in, verdict out; no I/O, no clock, no threads.
 
+pub mod framing;
+pub mod host;
+pub mod path;
 pub mod plan;
 pub mod policies;
 pub mod policy;
 pub mod problem;
+pub mod route;
 pub mod secret;
+pub mod shapes;
 pub mod strict_json;
+pub mod token;
+pub mod units;
 pub mod verdict;
 pub mod view;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
+use crate::route::Captures;
+
 /// The facts of one request, as every gate sees them.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -22,7 +24,7 @@ pub struct View<'a> {
     /// The client's address, after trusted proxies were peeled off.
     pub client: IpAddr,
     /// What the route's pattern captured, by name.
-    pub captures: &'a [(&'a str, &'a str)],
+    pub captures: Option<Captures<'a>>,
     /// Who calls, once an identity gate has said so.
     pub caller: Option<&'a Caller>,
     /// Now, in milliseconds since the Unix epoch.
@@ -32,7 +34,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// The value that the route's pattern captured under `name`.
     pub fn capture(&self, name: &str) -> Option<&str> {
-        self.captures.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.captures.and_then(|captures| captures.get(name))
     }
 
     /// Now, in whole seconds since the Unix epoch.
