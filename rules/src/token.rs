@@ -18,14 +18,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use self::compact::{Header, Parts};
 use crate::verdict::Code;
 
 mod algorithm;
 mod claims;
+mod compact;
 mod json;
 mod jwk;
 mod keys;
@@ -46,9 +46,6 @@ pub const MAX_LEEWAY: u32 = 300;
 const LAST_SECOND: i64 = 253_402_300_799;
 /// How many keys a token without `kid` may cost.
 const MAX_TRIES: usize = 4;
-/// Values of `typ` that an access token may carry; others (`logout+jwt`, `dpop+jwt`) are made for another
-/// purpose by the same issuer (RFC 8725, 3.11).
-const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
 
 /// What a token must be to be believed.
 #[derive(Clone, Debug)]
@@ -72,15 +69,25 @@ pub struct TokenFault {
 
 impl TokenFault {
     fn invalid(private: &'static str) -> Self {
-        Self { code: Code::TokenInvalid, private: Cow::Borrowed(private), unknown_key: false }
+        Self {
+            code: Code::TokenInvalid,
+            private: Cow::Borrowed(private),
+            unknown_key: false,
+        }
     }
 
     fn expired(private: &'static str) -> Self {
-        Self { code: Code::TokenExpired, ..Self::invalid(private) }
+        Self {
+            code: Code::TokenExpired,
+            ..Self::invalid(private)
+        }
     }
 
     fn unknown_key(private: &'static str) -> Self {
-        Self { unknown_key: true, ..Self::invalid(private) }
+        Self {
+            unknown_key: true,
+            ..Self::invalid(private)
+        }
     }
 }
 
@@ -98,21 +105,35 @@ impl Verifier {
     ) -> Result<Self, KeyError> {
         let issuer = issuer.into();
         if issuer.is_empty() {
-            return Err(KeyError::new("the issuer is empty; give the `iss` that the tokens carry"));
+            return Err(KeyError::new(
+                "the issuer is empty; give the `iss` that the tokens carry",
+            ));
         }
         if audience.is_empty() || audience.iter().any(String::is_empty) {
-            return Err(KeyError::new("the audience is empty; give the `aud` that the tokens carry"));
+            return Err(KeyError::new(
+                "the audience is empty; give the `aud` that the tokens carry",
+            ));
         }
         if leeway > MAX_LEEWAY {
-            return Err(KeyError::new(format!("the leeway is above {MAX_LEEWAY} s; set the clocks right instead")));
+            return Err(KeyError::new(format!(
+                "the leeway is above {MAX_LEEWAY} s; set the clocks right instead"
+            )));
         }
-        Ok(Self { issuer, audience, leeway: i64::from(leeway), keys: keys.into() })
+        Ok(Self {
+            issuer,
+            audience,
+            leeway: i64::from(leeway),
+            keys: keys.into(),
+        })
     }
 
     /// The same expectations with other keys, as after the issuer changed its own.
     #[must_use]
     pub fn with_keys(&self, keys: impl Into<Arc<KeySet>>) -> Self {
-        Self { keys: keys.into(), ..self.clone() }
+        Self {
+            keys: keys.into(),
+            ..self.clone()
+        }
     }
 
     /// The keys in use.
@@ -132,8 +153,9 @@ impl Verifier {
         let parts = Parts::parse(token)?;
         let header = Header::parse(&parts.header)?;
         self.check_signature(&header, &parts)?;
-        let object = json::object(&parts.payload)
-            .ok_or(TokenFault::invalid("the claims are not a JSON object whose names differ"))?;
+        let object = json::object(&parts.payload).ok_or(TokenFault::invalid(
+            "the claims are not a JSON object whose names differ",
+        ))?;
         self.check_parties(&object)?;
         let exp = self.check_times(&object, now)?;
         Ok(Claims::new(object, exp))
@@ -148,32 +170,35 @@ impl Verifier {
     }
 
     fn check_signature(&self, header: &Header, parts: &Parts<'_>) -> Result<(), TokenFault> {
-        let candidates = match &header.kid {
-            Some(kid) => self.keys.with_id(kid),
-            None => self.keys.fitting(header.algorithm),
+        let named = header.kid.as_deref().and_then(|kid| self.keys.named(kid));
+        let candidates = match (named, &header.kid) {
+            (Some(key), _) => vec![key],
+            // Keys without a name (a secret, a PEM) serve tokens that name theirs, too.
+            (None, Some(_)) => self
+                .keys
+                .fitting(header.algorithm)
+                .filter(|key| !key.is_named())
+                .collect(),
+            (None, None) => self.keys.fitting(header.algorithm).collect(),
         };
-        match (candidates.len(), &header.kid) {
-            (0, Some(_)) => return Err(TokenFault::unknown_key("no key has the token's `kid`")),
-            (0, None) => return Err(TokenFault::invalid("no key is meant for the token's `alg`")),
-            (tries, _) if tries > MAX_TRIES => {
-                return Err(TokenFault::invalid("the token names no `kid` and too many keys could be meant"));
-            }
-            _ => {}
+        if candidates.len() > MAX_TRIES {
+            return Err(TokenFault::invalid("too many keys could be meant by the token"));
         }
-        let mut fits = false;
-        for key in candidates {
-            if let Some(check) = key.check(header.algorithm) {
-                fits = true;
-                if check.verify(parts.signed.as_bytes(), &parts.signature) {
-                    return Ok(());
-                }
+        let mut tried = false;
+        for check in candidates
+            .into_iter()
+            .filter_map(|key| key.check(header.algorithm))
+        {
+            tried = true;
+            if check.verify(parts.signed.as_bytes(), &parts.signature) {
+                return Ok(());
             }
         }
-        Err(TokenFault::invalid(if fits {
-            "the signature does not verify"
-        } else {
-            "the token's `alg` is not one that its key is meant for"
-        }))
+        Err(match (tried, named.is_some(), header.kid.is_some()) {
+            (_, false, true) => TokenFault::unknown_key("no key has the token's `kid`"),
+            (true, ..) => TokenFault::invalid("the signature does not verify"),
+            (false, ..) => TokenFault::invalid("no key is meant for the token's `alg`"),
+        })
     }
 
     fn check_parties(&self, claims: &Map<String, Value>) -> Result<(), TokenFault> {
@@ -183,19 +208,35 @@ impl Verifier {
             Some(_) => return Err(TokenFault::invalid("`iss` is not a string")),
             None => return Err(TokenFault::invalid("`iss` is missing")),
         }
-        let ours = |name: &Value| name.as_str().is_some_and(|name| self.audience.iter().any(|one| one == name));
+        let ours = |name: &Value| {
+            name.as_str()
+                .is_some_and(|name| self.audience.iter().any(|one| one == name))
+        };
         let meant = match claims.get("aud") {
             Some(one @ Value::String(_)) => ours(one),
             Some(Value::Array(several)) if several.iter().all(Value::is_string) => several.iter().any(ours),
-            Some(_) => return Err(TokenFault::invalid("`aud` is neither a string nor a list of strings")),
+            Some(_) => {
+                return Err(TokenFault::invalid(
+                    "`aud` is neither a string nor a list of strings",
+                ));
+            }
             None => return Err(TokenFault::invalid("`aud` is missing")),
         };
-        if meant { Ok(()) } else { Err(TokenFault::invalid("`aud` names none of the audiences")) }
+        if meant {
+            Ok(())
+        } else {
+            Err(TokenFault::invalid("`aud` names none of the audiences"))
+        }
     }
 
     fn check_times(&self, claims: &Map<String, Value>, now: i64) -> Result<i64, TokenFault> {
         let bad = "`exp`, `nbf` or `iat` is not a time in seconds";
-        let time = |name| claims.get(name).map(|value| seconds(value).ok_or(TokenFault::invalid(bad))).transpose();
+        let time = |name| {
+            claims
+                .get(name)
+                .map(|value| seconds(value).ok_or(TokenFault::invalid(bad)))
+                .transpose()
+        };
         let exp = time("exp")?.ok_or(TokenFault::invalid("`exp` is missing"))?;
         let (nbf, iat) = (time("nbf")?, time("iat")?);
         if now >= exp.saturating_add(self.leeway) {
@@ -212,70 +253,15 @@ impl Verifier {
     }
 }
 
-/// A NumericDate (RFC 7519, 2) in whole seconds; fractions are dropped.
+/// A `NumericDate` (RFC 7519, 2) in whole seconds; fractions are dropped.
 fn seconds(value: &Value) -> Option<i64> {
     let seconds = match value.as_i64() {
         Some(whole) => whole,
-        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the range is checked below")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "`as` saturates, and the range is checked below"
+        )]
         None => value.as_f64()?.floor() as i64,
     };
     (-LAST_SECOND..=LAST_SECOND).contains(&seconds).then_some(seconds)
-}
-
-/// The three parts of a compact JWS (RFC 7515, 7.1), decoded.
-struct Parts<'t> {
-    header: Vec<u8>,
-    payload: Vec<u8>,
-    signature: Vec<u8>,
-    /// What the signature is over.
-    signed: &'t str,
-}
-
-impl<'t> Parts<'t> {
-    fn parse(token: &'t str) -> Result<Self, TokenFault> {
-        let shape = TokenFault::invalid("the token is not three parts of unpadded base64url");
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(|| shape.clone())?;
-        let (header, payload) = signed.split_once('.').ok_or_else(|| shape.clone())?;
-        // Strict: no padding, no other alphabet (a dot is none), no stray bits. One token, one spelling.
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| shape.clone());
-        Ok(Self { header: decode(header)?, payload: decode(payload)?, signature: decode(signature)?, signed })
-    }
-}
-
-/// What is read of the header. `jwk`, `jku`, `x5c` and `x5u` are not: a token does not choose its key.
-struct Header {
-    algorithm: Algorithm,
-    kid: Option<String>,
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, TokenFault> {
-        let header = json::object(bytes)
-            .ok_or(TokenFault::invalid("the header is not a JSON object whose names differ"))?;
-        let algorithm = header
-            .get("alg")
-            .and_then(Value::as_str)
-            .and_then(|name| name.parse().ok())
-            .ok_or(TokenFault::invalid("`alg` is missing or none that is ever accepted"))?;
-        if header.contains_key("crit") {
-            return Err(TokenFault::invalid("`crit` asks for an extension, and none is known here"));
-        }
-        let kid = match header.get("kid") {
-            None => None,
-            Some(Value::String(kid)) => Some(kid.clone()),
-            Some(_) => return Err(TokenFault::invalid("`kid` is not a string")),
-        };
-        match header.get("typ") {
-            None => {}
-            Some(Value::String(typ)) if access(typ) => {}
-            Some(_) => return Err(TokenFault::invalid("`typ` is not that of an access token")),
-        }
-        Ok(Self { algorithm, kid })
-    }
-}
-
-/// RFC 7515, 4.1.9: a media type, usually without its `application/`, in any case.
-fn access(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ))
 }

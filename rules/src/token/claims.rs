@@ -49,10 +49,14 @@ impl Claims {
     pub fn strings(&self, path: &ClaimPath) -> Result<Option<Vec<&str>>, Unreadable> {
         match self.get(path) {
             None => Ok(None),
-            Some(Value::String(several)) => Ok(Some(several.split(' ').filter(|one| !one.is_empty()).collect())),
-            Some(Value::Array(list)) => {
-                list.iter().map(|item| item.as_str().ok_or(Unreadable)).collect::<Result<_, _>>().map(Some)
+            Some(Value::String(several)) => {
+                Ok(Some(several.split(' ').filter(|one| !one.is_empty()).collect()))
             }
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|item| item.as_str().ok_or(Unreadable))
+                .collect::<Result<_, _>>()
+                .map(Some),
             Some(_) => Err(Unreadable),
         }
     }
@@ -74,7 +78,10 @@ impl Claims {
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.object.keys().collect();
-        f.debug_struct("Claims").field("names", &names).field("exp", &self.exp).finish()
+        f.debug_struct("Claims")
+            .field("names", &names)
+            .field("exp", &self.exp)
+            .finish()
     }
 }
 
@@ -108,11 +115,17 @@ impl ClaimPath {
             if text.is_empty() {
                 return Err("a claim needs a name, or a JSON pointer such as /realm_access/roles");
             }
-            return Ok(Self { name: text.to_owned(), steps: Vec::new() });
+            return Ok(Self {
+                name: text.to_owned(),
+                steps: Vec::new(),
+            });
         };
         let mut steps = pointer.split('/').map(unescape);
         let name = steps.next().unwrap_or(Err(BAD_ESCAPE))?;
-        Ok(Self { name, steps: steps.collect::<Result<_, _>>()? })
+        Ok(Self {
+            name,
+            steps: steps.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -168,9 +181,22 @@ mod tests {
             ("/realm_access/roles/0", json!("a")),
             ("/realm_access/a~1b/~0", json!("deep")),
         ] {
-            assert_eq!(claims.get(&ClaimPath::parse(path).unwrap()), Some(&value), "{path}");
+            assert_eq!(
+                claims.get(&ClaimPath::parse(path).unwrap()),
+                Some(&value),
+                "{path}"
+            );
         }
-        for path in ["nope", "/realm_access/nope", "/roles/00", "/roles/+1", "/roles/2", "/roles/-", "/sub/0", "/"] {
+        for path in [
+            "nope",
+            "/realm_access/nope",
+            "/roles/00",
+            "/roles/+1",
+            "/roles/2",
+            "/roles/-",
+            "/sub/0",
+            "/",
+        ] {
             assert_eq!(claims.get(&ClaimPath::parse(path).unwrap()), None, "{path}");
         }
         for path in ["", "/a~", "/a~2", "/a/~b"] {

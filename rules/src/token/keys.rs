@@ -23,7 +23,9 @@ impl KeySet {
     /// of them takes a public key.
     pub fn from_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         if let Some(other) = algorithms.iter().find(|algorithm| !algorithm.is_symmetric()) {
-            return Err(KeyError::new(format!("a secret cannot verify {other}; list HS algorithms only")));
+            return Err(KeyError::new(format!(
+                "a secret cannot verify {other}; list HS algorithms only"
+            )));
         }
         Self::of(vec![Key::secret(None, secret, algorithms)?], Vec::new())
     }
@@ -36,7 +38,9 @@ impl KeySet {
     /// secret everybody could sign.
     pub fn from_pem(pem: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         if let Some(other) = algorithms.iter().find(|algorithm| algorithm.is_symmetric()) {
-            return Err(KeyError::new(format!("a public key cannot verify {other}; take it off the algorithms")));
+            return Err(KeyError::new(format!(
+                "a public key cannot verify {other}; take it off the algorithms"
+            )));
         }
         Self::of(vec![Key::public(None, &pem::read(pem)?, algorithms)?], Vec::new())
     }
@@ -54,7 +58,11 @@ impl KeySet {
 
     fn of(keys: Vec<Key>, skipped: Vec<String>) -> Result<Self, KeyError> {
         if keys.is_empty() {
-            let reasons = if skipped.is_empty() { "it is empty".to_owned() } else { skipped.join("; ") };
+            let reasons = if skipped.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                skipped.join("; ")
+            };
             return Err(KeyError::new(format!("the key set has no usable key: {reasons}")));
         }
         for (nth, key) in keys.iter().enumerate() {
@@ -82,15 +90,14 @@ impl KeySet {
         Algorithm::ALL.iter().filter(able).copied().collect()
     }
 
-    /// The key called `kid`; where keys have no name (a secret, a PEM), those.
-    pub(super) fn with_id(&self, kid: &str) -> Vec<&Key> {
-        let named: Vec<_> = self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect();
-        if named.is_empty() { self.keys.iter().filter(|key| key.kid.is_none()).collect() } else { named }
+    /// The key called `kid`.
+    pub(super) fn named(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid.as_deref() == Some(kid))
     }
 
     /// The keys that verify `algorithm`.
-    pub(super) fn fitting(&self, algorithm: Algorithm) -> Vec<&Key> {
-        self.keys.iter().filter(|key| key.check(algorithm).is_some()).collect()
+    pub(super) fn fitting(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.check(algorithm).is_some())
     }
 }
 
@@ -101,13 +108,24 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn public(kid: Option<String>, key: &Public, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
+    pub(super) fn public(
+        kid: Option<String>,
+        key: &Public,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, KeyError> {
         let checks = key.checks(algorithms).map_err(KeyError::new)?;
-        let checks = checks.into_iter().map(|(algorithm, parsed)| (algorithm, Check::Public(parsed))).collect();
+        let checks = checks
+            .into_iter()
+            .map(|(algorithm, parsed)| (algorithm, Check::Public(parsed)))
+            .collect();
         Self::of(kid, checks)
     }
 
-    pub(super) fn secret(kid: Option<String>, secret: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
+    pub(super) fn secret(
+        kid: Option<String>,
+        secret: &[u8],
+        algorithms: &[Algorithm],
+    ) -> Result<Self, KeyError> {
         let mut checks = Vec::new();
         for &algorithm in algorithms {
             let hash = match algorithm {
@@ -123,33 +141,49 @@ impl Key {
                     secret.len()
                 )));
             }
-            checks.push((algorithm, Check::Secret(hmac::Key::new(hash, secret))));
+            checks.push((algorithm, Check::Secret(Box::new(hmac::Key::new(hash, secret)))));
         }
         Self::of(kid, checks)
     }
 
     fn of(kid: Option<String>, checks: Vec<(Algorithm, Check)>) -> Result<Self, KeyError> {
         if checks.is_empty() {
-            return Err(KeyError::new("the key can verify none of the algorithms that are allowed for it"));
+            return Err(KeyError::new(
+                "the key can verify none of the algorithms that are allowed for it",
+            ));
         }
         Ok(Self { kid, checks })
     }
 
+    pub(super) fn is_named(&self) -> bool {
+        self.kid.is_some()
+    }
+
     pub(super) fn check(&self, algorithm: Algorithm) -> Option<&Check> {
-        self.checks.iter().find(|(pinned, _)| *pinned == algorithm).map(|(_, check)| check)
+        self.checks
+            .iter()
+            .find(|(pinned, _)| *pinned == algorithm)
+            .map(|(_, check)| check)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let algorithms: Vec<_> = self.checks.iter().map(|(algorithm, _)| algorithm.name()).collect();
-        f.debug_struct("Key").field("kid", &self.kid).field("algorithms", &algorithms).finish_non_exhaustive()
+        let algorithms: Vec<_> = self
+            .checks
+            .iter()
+            .map(|(algorithm, _)| algorithm.name())
+            .collect();
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("algorithms", &algorithms)
+            .finish_non_exhaustive()
     }
 }
 
 /// A key made ready for one algorithm. The library erases a secret when it is dropped.
 pub(super) enum Check {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 

@@ -1,5 +1,6 @@
 //! Public keys, whatever they were written as, and the checks that they can make.
 
+use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -24,26 +25,32 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 impl Public {
     /// One check for each of `algorithms` that this kind of key can make.
-    pub(super) fn checks(&self, algorithms: &[Algorithm]) -> Result<Vec<(Algorithm, ParsedPublicKey)>, String> {
+    pub(super) fn checks(
+        &self,
+        algorithms: &[Algorithm],
+    ) -> Result<Vec<(Algorithm, ParsedPublicKey)>, String> {
         self.sound()?;
         let mut checks = Vec::new();
         for &algorithm in algorithms {
             if let Some(parsed) = self.parse(algorithm) {
-                checks.push((algorithm, parsed.ok_or("the key's numbers are not a point of its curve")?));
+                let parsed = parsed.map_err(|_| "the key's numbers are not a point of its curve")?;
+                checks.push((algorithm, parsed));
             }
         }
         Ok(checks)
     }
 
-    /// `None`: another kind's algorithm. `Some(None)`: the library refuses the numbers.
-    fn parse(&self, algorithm: Algorithm) -> Option<Option<ParsedPublicKey>> {
+    /// `None`: the algorithm is another kind's.
+    fn parse(&self, algorithm: Algorithm) -> Option<Result<ParsedPublicKey, KeyRejected>> {
         Some(match (self, algorithm) {
-            (Self::Rsa { n, e }, algorithm) => {
-                RsaPublicKeyComponents { n: trimmed(n), e: trimmed(e) }.to_parsed_public_key(rsa(algorithm)?).ok()
+            (Self::Rsa { n, e }, algorithm) => RsaPublicKeyComponents {
+                n: trimmed(n),
+                e: trimmed(e),
             }
-            (Self::P256(point), Algorithm::Es256) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok(),
-            (Self::P384(point), Algorithm::Es384) => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).ok(),
-            (Self::Ed25519(point), Algorithm::EdDsa) => ParsedPublicKey::new(&ED25519, point).ok(),
+            .to_parsed_public_key(rsa(algorithm)?),
+            (Self::P256(point), Algorithm::Es256) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point),
+            (Self::P384(point), Algorithm::Es384) => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point),
+            (Self::Ed25519(point), Algorithm::EdDsa) => ParsedPublicKey::new(&ED25519, point),
             _ => return None,
         })
     }
@@ -52,9 +59,13 @@ impl Public {
     fn sound(&self) -> Result<(), String> {
         let Self::Rsa { n, e } = self else { return Ok(()) };
         let (n, e) = (trimmed(n), trimmed(e));
-        let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+        let bits = n
+            .first()
+            .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
         if !BITS.contains(&bits) {
-            return Err(format!("the RSA key has {bits} bits; from 2048 to 8192 are accepted"));
+            return Err(format!(
+                "the RSA key has {bits} bits; from 2048 to 8192 are accepted"
+            ));
         }
         // With e = 1 every message is its own signature.
         if e == [1] || e.last().is_none_or(|last| last % 2 == 0) || e.len() > 4 {
