@@ -1,0 +1,134 @@
+//! Raw configuration → [`Snapshot`], or every problem at once. Pure: files and the environment come through the
+//! [`Library`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rules::policies::jwt;
+use rules::policy::{IdentityDef, Library};
+use rules::problem::{Place, Problem};
+
+use super::raw::{Environment, RawConfig};
+use crate::snapshot::Snapshot;
+
+mod listen;
+mod logs;
+mod routes;
+mod secrets;
+mod trials;
+mod upstreams;
+
+/// Collects problems while compilation goes on.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn keep_all<T>(&mut self, result: Result<T, Vec<Problem>>) -> Option<T> {
+        result.map_err(|problems| self.0.extend(problems)).ok()
+    }
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Every problem of it, each with its place.
+pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<Problem>> {
+    let at = Place::root();
+    let mut problems = Problems::default();
+    if raw.version != 1 {
+        let problem = at.key("version").problem(format!("version {} is not known", raw.version));
+        problems.push(problem.remedy("write `version: 1`"));
+    }
+    secrets::check(raw, &mut problems);
+    let site = listen::compile(raw, &mut problems);
+    let upstreams = upstreams::compile(raw, library, &mut problems);
+    let identities = identities(raw, library, &mut problems);
+    let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
+    let log = logs::compile(&raw.logs, &mut problems);
+    let tests = trials::compile(raw, &mut problems);
+    let (Some(site), Some(table), Some(log)) = (site, routes, log) else { return Err(problems.0) };
+    if !problems.0.is_empty() {
+        return Err(problems.0);
+    }
+    let effective = serde_json::to_value(raw)
+        .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
+    let identities: Vec<Arc<IdentityDef>> = identities.into_values().collect();
+    let mut owned: Vec<_> = identities.iter().flat_map(|identity| identity.owns.iter().cloned()).collect();
+    owned.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+    owned.dedup();
+    Ok(Snapshot {
+        environment: raw.environment,
+        release: raw.release.clone(),
+        hash: hash(&effective),
+        effective,
+        site,
+        table,
+        upstreams: upstreams.into_values().collect(),
+        identities,
+        owned,
+        log,
+        tests,
+    })
+}
+
+fn identities(
+    raw: &RawConfig,
+    library: &dyn Library,
+    problems: &mut Problems,
+) -> BTreeMap<String, Arc<IdentityDef>> {
+    let at = Place::root().key("identities");
+    let mut identities = BTreeMap::new();
+    for (name, identity) in &raw.identities {
+        let at = at.key(name);
+        if raw.environment != Environment::Development && identity.issuer.starts_with("http://") {
+            problems.push(
+                at.key("issuer")
+                    .problem("an issuer over plain http is refused outside development")
+                    .remedy("write the issuer's https:// name"),
+            );
+        }
+        let compiled = jwt::compile(name, identity, &at, library).map(Arc::new);
+        if let Some(identity) = problems.keep_all(compiled) {
+            identities.insert(name.clone(), identity);
+        }
+    }
+    identities
+}
+
+/// The first 12 hexadecimal digits of the effective configuration's SHA-256.
+fn hash(effective: &serde_json::Value) -> String {
+    use std::fmt::Write as _;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, effective.to_string().as_bytes());
+    digest.as_ref().iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether a configured name can stand in logs, metrics and header values: a word of letters, digits, `-`, `_`
+/// and `.`.
+fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) {
+        problems.push(
+            place.problem(format!("`{name}` cannot be the name of {what}")).remedy(
+                "use letters, digits, `-`, `_` and `.`, at most 64",
+            ),
+        );
+    }
+}
+
+/// A written reason says something.
+fn reason(text: &str, place: &Place, problems: &mut Problems) {
+    if text.trim().len() < 3 {
+        problems.push(place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"));
+    }
+}

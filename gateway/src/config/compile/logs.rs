@@ -1,0 +1,36 @@
+//! `logs`: what is logged, and what is blotted out of it.
+
+use http::HeaderName;
+use rules::problem::Place;
+
+use super::Problems;
+use crate::config::raw::RawLogs;
+use crate::redact::{Kind, Redactor};
+use crate::snapshot::LogRules;
+
+/// Fields that carry proofs or sessions: never logged, whatever the configuration lists.
+const NEVER: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
+
+pub(super) fn compile(raw: &RawLogs, problems: &mut Problems) -> Option<LogRules> {
+    let at = Place::root().key("logs");
+    let mut headers = Vec::new();
+    for (index, text) in raw.access.headers.iter().enumerate() {
+        let place = at.key("access").key("headers").item(index);
+        match HeaderName::from_bytes(text.as_bytes()) {
+            Ok(name) if NEVER.contains(&name.as_str()) => problems.push(
+                place.problem(format!("`{text}` carries credentials and is never logged")).remedy("remove it"),
+            ),
+            Ok(name) => headers.push(name),
+            Err(_) => problems.push(place.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`")),
+        }
+    }
+    let kinds = raw.redact.clone().unwrap_or_else(|| Kind::ALL.to_vec());
+    let redactor = Redactor::compile(&kinds)
+        .map_err(|error| at.key("redact").problem(format!("the patterns do not compile: {error}")));
+    Some(LogRules {
+        to: raw.access.to.clone(),
+        headers,
+        query: raw.access.query.clone(),
+        redactor: problems.keep(redactor)?,
+    })
+}

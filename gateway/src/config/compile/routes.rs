@@ -1,0 +1,242 @@
+//! `defaults` and `routes`: scopes, gates and the table.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rules::policies::{Scope, monotone_keys};
+use rules::policy::{Ground, IdentityDef, Relaxed, RouteFacts};
+use rules::problem::Place;
+use rules::route::{Pattern, Table};
+
+use super::Problems;
+use crate::config::raw::{RawConfig, RawRoute, RawTimeouts};
+use crate::config::suggest;
+use crate::snapshot::{Route, Timeouts};
+use crate::upstream::{Scheme, Upstream};
+
+/// Where `defaults` says nothing.
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(2),
+    first_byte: Duration::from_secs(30),
+    stream_idle: Duration::from_secs(120),
+};
+
+struct Inherited<'a> {
+    raw: &'a RawConfig,
+    scope: Scope,
+    timeouts: Timeouts,
+    upstreams: &'a BTreeMap<String, Arc<Upstream>>,
+    identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+}
+
+pub(super) fn compile(
+    raw: &RawConfig,
+    upstreams: &BTreeMap<String, Arc<Upstream>>,
+    identities: &BTreeMap<String, Arc<IdentityDef>>,
+    problems: &mut Problems,
+) -> Option<Table<Route>> {
+    let at = Place::root().key("defaults");
+    let relaxed = Relaxed::default();
+    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities };
+    let settled = problems.keep_all(Scope::default().settle(&raw.defaults.scope(), &ground));
+    let timeouts = timeouts(TIMEOUTS, &raw.defaults.timeouts, &at.key("timeouts"), problems);
+    let inherited =
+        Inherited { raw, scope: settled.clone().unwrap_or_default(), timeouts, upstreams, identities };
+    let at = Place::root().key("routes");
+    if raw.routes.is_empty() {
+        problems.push(at.problem("there is no route, so every request would be refused").remedy("write at least one"));
+    }
+    let mut compiled = Vec::new();
+    for (index, route) in raw.routes.iter().enumerate() {
+        let at = at.item(index);
+        super::name(&route.name, &at.key("name"), "a route", problems);
+        if let Some(earlier) = raw.routes.iter().take(index).position(|other| other.name == route.name) {
+            let problem = at.key("name").problem(format!("the name `{}` is there twice", route.name));
+            problems.push(problem.remedy(format!("rename it; the first is routes[{earlier}]")));
+        }
+        let patterns = patterns(route, &at.key("match"), problems);
+        let route = self::route(&inherited, index, route, &patterns, &at, problems);
+        compiled.extend(route.map(|route| (patterns, route)));
+    }
+    // Without what is inherited, and without every route, the table would only repeat problems.
+    if settled.is_none() || compiled.len() != raw.routes.len() {
+        return None;
+    }
+    let table = Table::compile(compiled).map_err(|ambiguities| {
+        let name = |index: usize| raw.routes.get(index).map_or("", |route| route.name.as_str());
+        let problem = |ambiguity: rules::route::Ambiguity| {
+            at.item(ambiguity.right)
+                .key("match")
+                .problem(format!(
+                    "`{}` could go to the route `{}` and to the route `{}`",
+                    ambiguity.example,
+                    name(ambiguity.left),
+                    name(ambiguity.right)
+                ))
+                .remedy("make one of them more specific, or join them")
+        };
+        ambiguities.into_iter().map(problem).collect::<Vec<_>>()
+    });
+    problems.keep_all(table)
+}
+
+fn patterns(route: &RawRoute, at: &Place, problems: &mut Problems) -> Vec<Pattern> {
+    if route.pattern.is_empty() {
+        problems.push(at.problem("`match` is empty").remedy("write method and path: `GET /v1/{tenant}/files`"));
+    }
+    let mut patterns = Vec::new();
+    for (index, text) in route.pattern.iter().enumerate() {
+        let pattern = Pattern::parse(text)
+            .map_err(|error| at.item(index).problem(error.message).remedy(error.remedy));
+        patterns.extend(problems.keep(pattern));
+    }
+    patterns
+}
+
+fn route(
+    inherited: &Inherited<'_>,
+    index: usize,
+    raw: &RawRoute,
+    patterns: &[Pattern],
+    at: &Place,
+    problems: &mut Problems,
+) -> Option<Route> {
+    let before = problems.0.len();
+    let upstream = upstream(inherited, raw, at, problems);
+    let relaxed = relaxed(raw, at, problems);
+    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities: inherited.identities };
+    let scope = problems.keep_all(inherited.scope.settle(&raw.scope(), &ground));
+    if problems.0.len() == before {
+        for key in relaxed.unused() {
+            problems.push(
+                at.key("relax").key(key).itself().problem(format!("nothing here widens `{key}`, so its `relax` has no effect")).remedy("remove it"),
+            );
+        }
+    }
+    let scope = scope?;
+    let captures: Vec<String> = captures(patterns, at, problems);
+    let identity = identity(raw, &scope, at, problems);
+    tenant_is_bound(raw, &scope, &captures, at, problems);
+    let facts = RouteFacts {
+        captures: &captures,
+        public: raw.public.is_some(),
+        place: at.key("match"),
+        identity: identity.as_deref(),
+    };
+    let plan = problems.keep_all(scope.plan(&facts));
+    let timeouts = timeouts(inherited.timeouts, &raw.timeouts, &at.key("timeouts"), problems);
+    if raw.websocket && upstream.as_ref().is_some_and(|upstream| upstream.servers.iter().any(|server| server.scheme == Scheme::H2c)) {
+        problems.push(at.key("websocket").problem("a WebSocket cannot go to an h2c server").remedy("use an upstream with http:// or https:// servers"));
+    }
+    let (plan, upstream) = (plan?, upstream?);
+    (problems.0.len() == before).then(|| Route {
+        name: raw.name.as_str().into(),
+        index,
+        plan,
+        upstream,
+        timeouts,
+        websocket: raw.websocket,
+        mode: raw.mode.unwrap_or(inherited.raw.mode),
+        identity,
+    })
+}
+
+fn upstream(inherited: &Inherited<'_>, raw: &RawRoute, at: &Place, problems: &mut Problems) -> Option<Arc<Upstream>> {
+    let (name, place) = match (&raw.upstream, &inherited.raw.defaults.upstream) {
+        (Some(name), _) => (name, at.key("upstream")),
+        (None, Some(name)) => (name, Place::root().key("defaults").key("upstream")),
+        (None, None) => {
+            let problem = at.problem(format!("the route `{}` has no upstream", raw.name));
+            problems.push(problem.remedy("write `upstream: NAME` here or under `defaults`"));
+            return None;
+        }
+    };
+    if let Some(upstream) = inherited.upstreams.get(name) {
+        return Some(Arc::clone(upstream));
+    }
+    // One that is defined and did not compile has been reported already.
+    if !inherited.raw.upstreams.contains_key(name) {
+        let known: Vec<&str> = inherited.raw.upstreams.keys().map(String::as_str).collect();
+        let problem = place.problem(format!("there is no upstream `{name}`"));
+        problems.push(problem.remedy(suggest::remedy(name, &known)));
+    }
+    None
+}
+
+fn relaxed(raw: &RawRoute, at: &Place, problems: &mut Problems) -> Relaxed {
+    let known: Vec<&str> = monotone_keys().collect();
+    for (key, why) in &raw.relax {
+        let place = at.key("relax").key(key);
+        if !known.contains(&key.as_str()) {
+            let problem = place.itself().problem(format!("`{key}` is not a key that can be relaxed"));
+            problems.push(problem.remedy(suggest::remedy(key, &known)));
+        }
+        super::reason(why, &place, problems);
+    }
+    Relaxed::new(raw.relax.keys().filter(|key| known.contains(&key.as_str())).cloned())
+}
+
+/// The names that every pattern of the route captures; one that only some do could be absent.
+fn captures(patterns: &[Pattern], at: &Place, problems: &mut Problems) -> Vec<String> {
+    let mut names: Vec<String> = patterns.iter().flat_map(Pattern::names).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in &names {
+        if !patterns.iter().all(|pattern| pattern.captures(name)) {
+            let problem = at.key("match").problem(format!("only some of the route's patterns capture `{name}`"));
+            problems.push(problem.remedy("capture it in each, or make two routes of it"));
+        }
+    }
+    names
+}
+
+fn identity(raw: &RawRoute, scope: &Scope, at: &Place, problems: &mut Problems) -> Option<Arc<IdentityDef>> {
+    let Some(why) = &raw.public else {
+        let identity = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+        // A name that does not exist has been reported where it stands.
+        if identity.is_none() {
+            let problem = at.problem(format!("the route `{}` is open: it has neither an identity nor a reason to be public", raw.name));
+            problems.push(problem.remedy("write `identity: NAME` here or under `defaults`, or `public: \"<reason>\"`"));
+        }
+        return identity;
+    };
+    super::reason(why, &at.key("public"), problems);
+    let contradictions = [
+        ("identity", raw.identity.is_some()),
+        ("require", raw.require.is_some()),
+        ("tenant", raw.tenant.is_some()),
+    ];
+    for (key, written) in contradictions {
+        if written {
+            let problem = at.key(key).itself().problem(format!("`{key}` has no effect on a public route: nobody is identified there"));
+            problems.push(problem.remedy(format!("remove `public` or `{key}`")));
+        }
+    }
+    None
+}
+
+/// Promise 3: a captured tenant is compared with the caller's.
+fn tenant_is_bound(raw: &RawRoute, scope: &Scope, captures: &[String], at: &Place, problems: &mut Problems) {
+    let captured = captures.iter().any(|name| name == "tenant");
+    let bound = scope.tenant.as_ref().is_some_and(|tenant| tenant.binds_capture("tenant"));
+    if captured && !bound && raw.public.is_none() {
+        problems.push(
+            at.key("match").problem(format!("the route `{}` captures `{{tenant}}` and does not bind it to the caller", raw.name))
+                .remedy("write `tenant: path.tenant`"),
+        );
+    }
+}
+
+fn timeouts(outer: Timeouts, raw: &RawTimeouts, at: &Place, problems: &mut Problems) -> Timeouts {
+    for (key, time) in [("connect", raw.connect), ("first_byte", raw.first_byte), ("stream_idle", raw.stream_idle)] {
+        if time.is_some_and(|time| time.0.is_zero() || time.0 > Duration::from_secs(24 * 3600)) {
+            problems.push(at.key(key).problem(format!("`{key}` is out of range")).remedy("write a duration above 0 and at most 24h"));
+        }
+    }
+    Timeouts {
+        connect: raw.connect.map_or(outer.connect, |time| time.0),
+        first_byte: raw.first_byte.map_or(outer.first_byte, |time| time.0),
+        stream_idle: raw.stream_idle.map_or(outer.stream_idle, |time| time.0),
+    }
+}

@@ -1,0 +1,177 @@
+//! What is in force: immutable, swapped whole, pinned by every request for as long as it lasts.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use rules::host::Hosts;
+use rules::plan::Plan;
+use rules::policy::IdentityDef;
+use rules::route::Table;
+
+use crate::config::raw::{Environment, Mode, TlsVersion};
+use crate::edge::EdgeLimits;
+use crate::redact::Redactor;
+use crate::upstream::Upstream;
+
+/// A compiled configuration.
+pub struct Snapshot {
+    /// How strict loading was.
+    pub environment: Environment,
+    /// The release of what runs behind the gateway.
+    pub release: String,
+    /// The first 12 hexadecimal digits of the effective configuration's SHA-256.
+    pub hash: String,
+    /// The effective configuration, without secrets.
+    pub effective: serde_json::Value,
+    /// Listeners, hosts and whom to believe.
+    pub site: Site,
+    /// Method and path → route.
+    pub table: Table<Route>,
+    /// The backends, by name.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// The identities, by name.
+    pub identities: Vec<Arc<IdentityDef>>,
+    /// Header fields that only the gateway sets: a client's own are removed on every route.
+    pub owned: Vec<HeaderName>,
+    /// What is logged.
+    pub log: LogRules,
+    /// The configuration's own tests.
+    pub tests: Vec<Test>,
+}
+
+/// Listeners, hosts and whom to believe.
+pub struct Site {
+    /// The plain listener.
+    pub http: Option<HttpListener>,
+    /// The TLS listener.
+    pub https: Option<HttpsListener>,
+    /// The hosts that are served; without any, every valid host is.
+    pub hosts: Option<Hosts>,
+    /// Strict-Transport-Security, for answers over https.
+    pub hsts: Option<HeaderValue>,
+    /// Proxies whose forwarding header fields are believed.
+    pub trust: Vec<IpNet>,
+    /// Bounds on connections and heads.
+    pub limits: EdgeLimits,
+    /// The longest pause within a request's body.
+    pub body_timeout: Duration,
+    /// The operators' listener.
+    pub admin: Option<String>,
+}
+
+impl Site {
+    /// Whether `peer`'s forwarding header fields are believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trust.iter().any(|network| network.contains(&peer))
+    }
+}
+
+/// The plain listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpListener {
+    /// Address and port.
+    pub bind: String,
+    /// Whether requests are redirected to https; otherwise they are served, for a written reason.
+    pub redirect: bool,
+}
+
+/// The TLS listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsListener {
+    /// Address and port.
+    pub bind: String,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+    /// Where the certificates come from.
+    pub certificates: Vec<CertificateSource>,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// Two PEM files, as written.
+    Files {
+        /// The chain.
+        cert: String,
+        /// The key.
+        key: String,
+    },
+    /// Made at start, for development.
+    SelfSigned(Vec<String>),
+}
+
+/// A route.
+pub struct Route {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its place in the file, which is also its metrics' place.
+    pub index: usize,
+    /// Its gates.
+    pub plan: Plan,
+    /// Where its requests go.
+    pub upstream: Arc<Upstream>,
+    /// How long the upstream may take.
+    pub timeouts: Timeouts,
+    /// Whether it may become a WebSocket.
+    pub websocket: bool,
+    /// Whether its gates refuse.
+    pub mode: Mode,
+    /// The identity that its callers have.
+    pub identity: Option<Arc<IdentityDef>>,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the answer begins.
+    pub first_byte: Duration,
+    /// The longest pause within an answer or a WebSocket.
+    pub stream_idle: Duration,
+}
+
+/// What is logged.
+pub struct LogRules {
+    /// `stdout`, `stderr` or a file.
+    pub to: String,
+    /// Request header fields that are logged.
+    pub headers: Vec<HeaderName>,
+    /// Query parameters that are logged.
+    pub query: Vec<String>,
+    /// Blots personal data out of logged text.
+    pub redactor: Redactor,
+}
+
+/// A request with the expected verdict.
+pub struct Test {
+    /// Its place in the file.
+    pub index: usize,
+    /// The facts of who sends it.
+    pub caller: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The method.
+    pub method: http::Method,
+    /// Path and query.
+    pub target: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What is expected.
+    pub expect: Expectation,
+    /// The line as written.
+    pub written: (String, String),
+}
+
+/// What a test expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// The request is forwarded.
+    Allow,
+    /// The gateway answers with this status, and this code if one is named.
+    Answer(u16, Option<String>),
+}
