@@ -21,6 +21,7 @@ mod shapes;
 mod source;
 mod spanned;
 mod suggest;
+mod syntax;
 mod tree;
 mod units;
 mod yaml;

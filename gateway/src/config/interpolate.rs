@@ -14,10 +14,17 @@ type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 /// else, such as `${1}`, is left alone. It works on the tree, so what is filled in can never add structure.
 /// An unset variable without a default is a problem. `text` is what the tree was read from.
 pub fn interpolate(root: &mut Node, text: &str, environment: Environment<'_>) -> Vec<Problem> {
-    let mut fill = Fill { text, environment, problems: Vec::new() };
+    let mut fill = Fill {
+        text,
+        environment,
+        problems: Vec::new(),
+    };
     match &mut root.value {
         Value::Map(entries) => {
-            for (_, value) in entries.iter_mut().filter(|(key, _)| key.text() != Some("secrets")) {
+            for (_, value) in entries
+                .iter_mut()
+                .filter(|(key, _)| key.text() != Some("secrets"))
+            {
                 fill.node(value);
             }
         }
@@ -104,7 +111,9 @@ impl<'a> Reference<'a> {
             None => (inside, None),
         };
         let mut letters = name.chars();
-        let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        let good = letters
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         good.then_some((Self { name, default }, behind))
     }

@@ -10,7 +10,10 @@ const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
 
 /// The bytes of the document that hold secrets.
 pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
-    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().collect()
+    root.get("secrets")
+        .map(|secrets| secrets.span.clone())
+        .into_iter()
+        .collect()
 }
 
 /// The text with everything below `secrets` that could be one replaced by stars. It keeps its length and
@@ -22,21 +25,38 @@ pub(super) fn masked(text: &str) -> String {
             if let Some(secrets) = root.get("secrets") {
                 show(secrets, None, &mut shown);
             }
-            (secret_ranges(&root).into_iter().map(|range| with_comment(text, range)).collect(), shown)
+            (
+                secret_ranges(&root)
+                    .into_iter()
+                    .map(|range| with_comment(text, range))
+                    .collect(),
+                shown,
+            )
         }
         _ => (by_looks(text), Vec::new()),
     };
     text.char_indices()
         .flat_map(|(at, letter)| {
-            let hidden = regions.iter().any(|region| region.contains(&at))
+            let hidden = covered(&regions, at)
                 && !letter.is_whitespace()
                 && !"{}[],:\"'".contains(letter)
-                && !shown.iter().any(|span| span.contains(&at));
+                && !covered(&shown, at);
             // One star a byte, so that every offset still fits.
-            let (shown, count) = if hidden { ('*', letter.len_utf8()) } else { (letter, 1) };
+            let (shown, count) = if hidden {
+                ('*', letter.len_utf8())
+            } else {
+                (letter, 1)
+            };
             std::iter::repeat_n(shown, count)
         })
         .collect()
+}
+
+/// Whether one of the spans, in order and apart, covers an offset.
+fn covered(spans: &[Range<usize>], at: usize) -> bool {
+    spans
+        .get(spans.partition_point(|span| span.end <= at))
+        .is_some_and(|span| span.start <= at)
 }
 
 /// Collects the places that may be shown.
@@ -65,21 +85,32 @@ fn show(node: &Node, key: Option<&str>, shown: &mut Vec<Range<usize>>) {
 fn with_comment(text: &str, range: Range<usize>) -> Range<usize> {
     let rest = text.get(range.end..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
-    if line.trim_start().starts_with('#') { range.start..range.end + line.len() } else { range }
+    if line.trim_start().starts_with('#') {
+        range.start..range.end + line.len()
+    } else {
+        range
+    }
 }
 
 /// From each `secrets:` at the start of a line to the next line that is not indented; from one
 /// anywhere else to the end of the text.
 fn by_looks(text: &str) -> Vec<Range<usize>> {
-    let mut regions = Vec::new();
+    let mut regions: Vec<Range<usize>> = Vec::new();
     for (at, word) in text.match_indices("secrets") {
         let after = at + word.len();
         let Some(rest) = text.get(after..) else { continue };
-        if !rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
+        if covered(&regions, at) || !rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
             continue;
         }
-        let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-        let end = if at == line_start { after + block(rest) } else { text.len() };
+        let line_start = text
+            .get(..at)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |newline| newline + 1);
+        let end = if at == line_start {
+            after + block(rest)
+        } else {
+            text.len()
+        };
         regions.push(after..end);
     }
     regions

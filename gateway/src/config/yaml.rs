@@ -4,20 +4,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag, options};
 
 use super::problem::Problem;
-use super::scalar;
+use super::{scalar, syntax};
 use super::tree::{Node, Origin, Scalar, Value};
 
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 /// Lists and mappings inside one another; the decoder recurses as deep as this.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// Keys and values in a file.
 const MAX_NODES: usize = 1_000_000;
-
-const REPEAT: &str = "write the value out where it is needed; what many routes share goes under `defaults`";
 
 /// Reads a document. The tree is absent only when its structure could not be made out; an
 /// empty document is null. Duplicate keys are reported and the first is kept.
@@ -26,10 +24,19 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
         return (None, vec![Problem::whole(message)]);
     }
-    let mut builder = Builder { text, stack: Vec::new(), root: None, nodes: 0, problems: Vec::new() };
+    let mut builder = Builder {
+        text,
+        stack: Vec::new(),
+        root: None,
+        nodes: 0,
+        problems: Vec::new(),
+    };
     match builder.run() {
         Ok(()) => {
-            let root = builder.root.unwrap_or(Node { span: 0..0, value: Value::Null });
+            let root = builder.root.unwrap_or(Node {
+                span: 0..0,
+                value: Value::Null,
+            });
             (Some(root), builder.problems)
         }
         Err(problem) => {
@@ -47,7 +54,11 @@ struct Open {
 
 enum Parts {
     Seq(Vec<Node>),
-    Map { entries: Vec<(Node, Node)>, seen: HashMap<String, Range<usize>>, key: Option<Node> },
+    Map {
+        entries: Vec<(Node, Node)>,
+        seen: HashMap<String, Range<usize>>,
+        key: Option<Node>,
+    },
 }
 
 struct Builder<'a> {
@@ -60,23 +71,31 @@ struct Builder<'a> {
 
 type Step = Result<(), Box<Problem>>;
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     fn run(&mut self) -> Step {
         let options = options! { emit_unresolved_aliases: true, emit_anchor_events: true };
         let mut documents = 0;
         for event in Parser::new_from_str_with_options(self.text, options) {
-            let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
+            let (event, span) = event.map_err(|error| Box::new(syntax::problem(self.text, &error)))?;
             let place = span.byte_range().unwrap_or(0..0);
             match event {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
-                        return refuse(place, "a second document begins here", "keep one document in a file");
+                        return refuse(
+                            place,
+                            "a second document begins here",
+                            "keep one document in a file",
+                        );
                     }
                 }
                 Event::Alias(_) | Event::UnresolvedAlias(_) => self.alias(place)?,
                 Event::Anchor(_, name) => {
-                    return refuse(place, format!("`&{name}` is a YAML anchor, and those are not supported"), REPEAT);
+                    return refuse(
+                        place,
+                        format!("`&{name}` is a YAML anchor, and those are not supported"),
+                        "write the value out where it is needed",
+                    );
                 }
                 Event::Scalar(text, style, _, tag) => {
                     let node = scalar_node(text, style, tag.as_deref(), &span, place)?;
@@ -86,7 +105,11 @@ impl<'a> Builder<'a> {
                     self.open(&place, tag.as_deref(), "seq", Parts::Seq(Vec::new()))?;
                 }
                 Event::MappingStart(_, _, tag) => {
-                    let parts = Parts::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                    let parts = Parts::Map {
+                        entries: Vec::new(),
+                        seen: HashMap::new(),
+                        key: None,
+                    };
                     self.open(&place, tag.as_deref(), "map", parts)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(&place)?,
@@ -102,7 +125,7 @@ impl<'a> Builder<'a> {
         refuse(
             place,
             format!("`{written}` is a YAML alias, and those are not supported"),
-            format!("put quotes around text that begins with `*`; to repeat a value, {REPEAT}"),
+            "put quotes around text that begins with `*`, or write the value out",
         )
     }
 
@@ -111,14 +134,19 @@ impl<'a> Builder<'a> {
             return unknown_tag(tag, place.clone());
         }
         if self.stack.len() >= MAX_DEPTH {
-            return Err(Box::new(too_deep(place.clone())));
+            return Err(Box::new(syntax::too_deep(place.clone())));
         }
-        self.stack.push(Open { start: place.start, parts });
+        self.stack.push(Open {
+            start: place.start,
+            parts,
+        });
         Ok(())
     }
 
     fn close(&mut self, place: &Range<usize>) -> Step {
-        let Some(open) = self.stack.pop() else { return Ok(()) };
+        let Some(open) = self.stack.pop() else {
+            return Ok(());
+        };
         let value = match open.parts {
             Parts::Seq(items) => Value::Seq(items),
             Parts::Map { entries, .. } => Value::Map(entries),
@@ -126,7 +154,10 @@ impl<'a> Builder<'a> {
         // A block collection ends where the next token begins; what it holds ends sooner.
         let raw = self.text.get(open.start..place.end).unwrap_or_default();
         let end = open.start + raw.trim_end().len();
-        self.add(Node { span: open.start..end, value })
+        self.add(Node {
+            span: open.start..end,
+            value,
+        })
     }
 
     fn add(&mut self, node: Node) -> Step {
@@ -146,9 +177,10 @@ impl<'a> Builder<'a> {
                 Some(name) => {
                     let text = name.text().unwrap_or_default();
                     if let Some(first) = seen.get(text) {
-                        let problem = Problem::at(name.span.clone(), format!("the key `{text}` is given twice"))
-                            .note(first.clone(), "first given here")
-                            .remedy("keep one of the two");
+                        let problem =
+                            Problem::at(name.span.clone(), format!("the key `{text}` is given twice"))
+                                .note(first.clone(), "first given here")
+                                .remedy("keep one of the two");
                         self.problems.push(problem);
                     } else {
                         seen.insert(text.to_owned(), name.span.clone());
@@ -159,49 +191,10 @@ impl<'a> Builder<'a> {
         }
         Ok(())
     }
-
-    /// The parser's complaint in our words where a common slip is behind it.
-    fn syntax(&self, error: &ScanError) -> Problem {
-        let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
-        let at = super::source::floor(self.text, at);
-        let end = at + self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let quote = "put quotes around text that holds `: `, ` #` or begins with one of `[ ] { } , * & ! | > % @` or a backtick";
-        let (message, remedy) = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => return too_deep(at..end),
-            ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation
-            | ErrorKind::TabAtBlockScalarStart | ErrorKind::TabInPlainScalar => {
-                ("a tab is used for indentation".to_owned(), "YAML is indented with spaces")
-            }
-            ErrorKind::MissingAnchorOrAliasName => {
-                ("`*` or `&` begins an unquoted text".to_owned(), "put quotes around the text")
-            }
-            ErrorKind::UnclosedFlowCollection { open } => {
-                (format!("`{open}` is never closed"), "add the closing bracket")
-            }
-            ErrorKind::UnclosedQuotedScalar => ("a quoted text is never closed".to_owned(), "add the closing quote"),
-            ErrorKind::MappingValueNotAllowed => {
-                ("a second `: ` where a value was expected".to_owned(), quote)
-            }
-            ErrorKind::UnexpectedCharacter { character } => {
-                (format!("an unquoted text cannot begin with `{}`", character.escape_debug()), quote)
-            }
-            ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation | ErrorKind::SimpleKeyExpected
-            | ErrorKind::ExpectedBlockSequenceEntry => (
-                format!("this does not fit what stands above it ({})", error.info()),
-                "check the indentation of this line and the one above, and that the key ends with `: `",
-            ),
-            _ => (format!("this is not YAML: {}", error.info()), "check this line and the one above it"),
-        };
-        Problem::at(at..end, message).remedy(remedy)
-    }
 }
 
 fn refuse(place: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) -> Step {
     Err(Box::new(Problem::at(place, message).remedy(remedy)))
-}
-
-fn too_deep(place: Range<usize>) -> Problem {
-    Problem::at(place, format!("lists and mappings are nested more than {MAX_DEPTH} deep"))
 }
 
 /// `!` alone is YAML for "take this as it is written".
@@ -210,7 +203,11 @@ fn is_plain_bang(tag: &Tag) -> bool {
 }
 
 fn unknown_tag(tag: &Tag, place: Range<usize>) -> Step {
-    refuse(place, format!("the YAML tag `{}` is not supported here", tag.original()), "remove the tag")
+    refuse(
+        place,
+        format!("the YAML tag `{}` is not supported here", tag.original()),
+        "remove the tag",
+    )
 }
 
 fn scalar_node(
@@ -226,14 +223,23 @@ fn scalar_node(
         None | Some((_, Some("str"))) => Origin::Quoted,
         Some((tag, _)) if is_plain_bang(tag) => Origin::Quoted,
         Some((tag, _)) => {
-            let place = span.tag_span().and_then(|span| span.byte_range()).unwrap_or(place);
-            return unknown_tag(tag, place).map(|()| Node { span: 0..0, value: Value::Null });
+            let place = span
+                .tag_span()
+                .and_then(|span| span.byte_range())
+                .unwrap_or(place);
+            return unknown_tag(tag, place).map(|()| Node {
+                span: 0..0,
+                value: Value::Null,
+            });
         }
     };
     let value = if origin == Origin::Plain && scalar::is_null(&text) {
         Value::Null
     } else {
-        Value::Scalar(Scalar { text: text.into_owned(), origin })
+        Value::Scalar(Scalar {
+            text: text.into_owned(),
+            origin,
+        })
     };
     Ok(Node { span: place, value })
 }
@@ -243,10 +249,12 @@ fn as_key(node: Node) -> Result<Node, Box<Problem>> {
     match node.value {
         Value::Scalar(_) => Ok(node),
         Value::Null => Err(Box::new(
-            Problem::at(node.span, "a key is missing before the `:`").remedy("write the key, or quote it if it is `null`"),
+            Problem::at(node.span, "a key is missing before the `:`")
+                .remedy("write the key, or quote it if it is `null`"),
         )),
         Value::Seq(_) | Value::Map(_) => Err(Box::new(
-            Problem::at(node.head(), "a list or mapping cannot be a key").remedy("put quotes around text that begins with `[` or `{`"),
+            Problem::at(node.head(), "a list or mapping cannot be a key")
+                .remedy("put quotes around text that begins with `[` or `{`"),
         )),
     }
 }

@@ -1,7 +1,9 @@
 //! The parts of lists, mappings and words; here errors get their place.
 
 use serde::de::value::{StrDeserializer, UsizeDeserializer};
-use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 
 use super::super::tree::Node;
 use super::fault::Fault;
@@ -19,7 +21,9 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(item) = self.rest.by_ref().find(|item| !self.session.is_dropped(item)) else { return Ok(None) };
+        let Some(item) = self.rest.by_ref().find(|item| !self.session.is_dropped(item)) else {
+            return Ok(None);
+        };
         seed.deserialize(Decoder::new(item, self.session))
             .map(Some)
             .map_err(|fault| self.session.place(item, None, fault))
@@ -38,13 +42,26 @@ pub(super) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn new(owner: &'a Node, fields: Option<&'static [&'static str]>, session: &'a Session) -> Self {
+    pub(super) fn new(
+        owner: &'a Node,
+        fields: Option<&'static [&'static str]>,
+        session: &'a Session,
+    ) -> Self {
         let lacking = session.lacking(owner).into_iter();
-        Self { owner, rest: owner.entries().iter(), fields, lacking, current: None, session }
+        Self {
+            owner,
+            rest: owner.entries().iter(),
+            fields,
+            lacking,
+            current: None,
+            session,
+        }
     }
 
     fn is_known(&self, key: &Node) -> bool {
-        let known = self.fields.is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
+        let known = self
+            .fields
+            .is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
         if let (false, Some(fields)) = (known, self.fields) {
             self.session.unknown_key(key, self.owner, fields);
         }
@@ -68,7 +85,9 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
                 .map_err(|fault| self.session.place(key, None, fault));
         }
         self.current = None;
-        let Some(name) = self.lacking.next() else { return Ok(None) };
+        let Some(name) = self.lacking.next() else {
+            return Ok(None);
+        };
         seed.deserialize(StrDeserializer::<Fault>::new(name)).map(Some)
     }
 
@@ -106,7 +125,7 @@ impl<'de> SeqAccess<'de> for Placed<'_> {
 
 /// A word, or a word with a value (`{ word: … }`).
 pub(super) struct Word<'a> {
-    pub(super) word: &'a Node,
+    pub(super) name: &'a Node,
     pub(super) value: Option<&'a Node>,
     pub(super) session: &'a Session,
 }
@@ -116,7 +135,7 @@ impl<'de, 'a> EnumAccess<'de> for Word<'a> {
     type Variant = Word<'a>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
-        let name = self.word.text().unwrap_or_default();
+        let name = self.name.text().unwrap_or_default();
         let variant = seed.deserialize(StrDeserializer::<Fault>::new(name))?;
         Ok((variant, self))
     }
@@ -124,8 +143,10 @@ impl<'de, 'a> EnumAccess<'de> for Word<'a> {
 
 impl Word<'_> {
     fn bare<T>(&self) -> Result<T, Fault> {
-        let word = self.word.text().unwrap_or_default();
-        Err(Fault::Custom(format!("`{word}` needs a value\nwrite `{{ {word}: … }}`")))
+        let word = self.name.text().unwrap_or_default();
+        Err(Fault::Custom(format!(
+            "`{word}` needs a value\nwrite `{{ {word}: … }}`"
+        )))
     }
 }
 
@@ -140,17 +161,21 @@ impl<'de> VariantAccess<'de> for Word<'_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        let Some(value) = self.value else { return self.bare() };
+        let Some(value) = self.value else {
+            return self.bare();
+        };
         seed.deserialize(Decoder::new(value, self.session))
-            .map_err(|fault| self.session.place(value, Some(self.word), fault))
+            .map_err(|fault| self.session.place(value, Some(self.name), fault))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
         use serde::Deserializer as _;
-        let Some(value) = self.value else { return self.bare() };
+        let Some(value) = self.value else {
+            return self.bare();
+        };
         Decoder::new(value, self.session)
             .deserialize_tuple(len, visitor)
-            .map_err(|fault| self.session.place(value, Some(self.word), fault))
+            .map_err(|fault| self.session.place(value, Some(self.name), fault))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -159,9 +184,11 @@ impl<'de> VariantAccess<'de> for Word<'_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         use serde::Deserializer as _;
-        let Some(value) = self.value else { return self.bare() };
+        let Some(value) = self.value else {
+            return self.bare();
+        };
         Decoder::new(value, self.session)
             .deserialize_struct("", fields, visitor)
-            .map_err(|fault| self.session.place(value, Some(self.word), fault))
+            .map_err(|fault| self.session.place(value, Some(self.name), fault))
     }
 }

@@ -23,7 +23,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn items<'de, V: Visitor<'de>>(self, items: &'a [Node], visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_seq(Items { rest: items.iter(), session: self.session })
+        visitor.visit_seq(Items {
+            rest: items.iter(),
+            session: self.session,
+        })
     }
 
     fn pairs<'de, V: Visitor<'de>>(
@@ -104,7 +107,9 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             if let Some(boolean) = scalar::boolean(&scalar.text) {
                 return visitor.visit_bool(boolean);
             }
-            if scalar::integer(&scalar.text).is_some_and(|n| i64::try_from(n).is_ok() || u64::try_from(n).is_ok()) {
+            if scalar::integer(&scalar.text)
+                .is_some_and(|n| i64::try_from(n).is_ok() || u64::try_from(n).is_ok())
+            {
                 return self.number(visitor);
             }
             if let Some(number) = scalar::float(&scalar.text) {
@@ -154,7 +159,11 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         self.deserialize_unit(visitor)
     }
 
@@ -164,7 +173,11 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match (name, &self.node.value) {
-            (SPANNED, _) => visitor.visit_seq(Placed { node: self.node, session: self.session, step: 0 }),
+            (SPANNED, _) => visitor.visit_seq(Placed {
+                node: self.node,
+                session: self.session,
+                step: 0,
+            }),
             (ONE_OR_MANY, Value::Seq(items)) => self.items(items, visitor),
             (FORM, Value::Seq(_) | Value::Map(_)) => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
@@ -196,15 +209,24 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let (word, value) = match &self.node.value {
+        let (name, value) = match &self.node.value {
             Value::Scalar(_) => (self.node, None),
             Value::Map(entries) => match entries.as_slice() {
-                [(word, value)] => (word, Some(value)),
-                _ => return Err(Fault::Custom(format!("expected one key of {}", variants.join(", ")))),
+                [(name, value)] => (name, Some(value)),
+                _ => {
+                    return Err(Fault::Custom(format!(
+                        "expected one key of {}",
+                        variants.join(", ")
+                    )));
+                }
             },
             _ => return Err(Fault::expected(&visitor as &dyn Expected)),
         };
-        visitor.visit_enum(Word { word, value, session: self.session })
+        visitor.visit_enum(Word {
+            name,
+            value,
+            session: self.session,
+        })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

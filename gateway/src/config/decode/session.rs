@@ -34,7 +34,10 @@ struct State {
 
 impl Session {
     pub(super) fn new(root: &Node) -> Self {
-        Self { secrets: mask::secret_ranges(root), state: RefCell::default() }
+        Self {
+            secrets: mask::secret_ranges(root),
+            state: RefCell::default(),
+        }
     }
 
     /// Whether nothing was dropped and nothing stood in.
@@ -53,7 +56,12 @@ impl Session {
 
     /// The keys for which a mapping gets stand-ins.
     pub(super) fn lacking(&self, node: &Node) -> Vec<&'static str> {
-        self.state.borrow().lacking.get(&id(node)).cloned().unwrap_or_default()
+        self.state
+            .borrow()
+            .lacking
+            .get(&id(node))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Reports an unknown key, once.
@@ -64,16 +72,28 @@ impl Session {
         }
         let name = key.text().unwrap_or_default();
         // A known key that is already there is not what this one was meant to be.
-        let free: Vec<&str> = fields.iter().copied().filter(|field| siblings.get(field).is_none()).collect();
+        let free: Vec<&str> = fields
+            .iter()
+            .copied()
+            .filter(|field| siblings.get(field).is_none())
+            .collect();
         let close = fields
             .iter()
             .copied()
             .find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
         // A secret that was written where its key belongs must not be repeated.
-        let secret = self.is_private(key) && siblings.get(name).is_some_and(|value| value.value == Value::Null);
-        let message = if secret { "unknown key".to_owned() } else { format!("unknown key `{}`", short(name)) };
-        let problem = Problem::at(key.span.clone(), message)
-            .maybe_remedy(suggest::remedy(name, if close.is_some() { &free } else { fields }, "key"));
+        let secret =
+            self.is_private(key) && siblings.get(name).is_some_and(|value| value.value == Value::Null);
+        let message = if secret {
+            "unknown key".to_owned()
+        } else {
+            format!("unknown key `{}`", short(name))
+        };
+        let problem = Problem::at(key.span.clone(), message).maybe_remedy(suggest::remedy(
+            name,
+            if close.is_some() { &free } else { fields },
+            "key",
+        ));
         state.problems.push(problem);
         state.unknown.insert(id(key), close);
     }
@@ -85,7 +105,10 @@ impl Session {
             Fault::Placed => return Fault::Placed,
             Fault::Missing(name) => {
                 let follows = node.get(name).is_some()
-                    || node.entries().iter().any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
+                    || node
+                        .entries()
+                        .iter()
+                        .any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
                 if !follows {
                     state.problems.push(missing(node, key, name));
                 }
@@ -117,7 +140,10 @@ impl Session {
     fn word(&self, node: &Node, known: &'static [&'static str]) -> Problem {
         // Of an enum written as a mapping, the key is the word.
         let word = node.entries().first().map_or(node, |(key, _)| key);
-        let problem = Problem::at(word.span.clone(), format!("{} is not known here", self.found(word)));
+        let problem = Problem::at(
+            word.span.clone(),
+            format!("{} is not known here", self.found(word)),
+        );
         if self.is_private(word) {
             return problem;
         }
@@ -125,9 +151,10 @@ impl Session {
     }
 
     fn mismatch(&self, node: &Node, key: Option<&Node>, what: &str) -> Problem {
-        let place = match (key, node.span.is_empty()) {
-            (Some(key), true) => key.span.clone(),
-            _ => node.head(),
+        let place = match key {
+            None if node.value == Value::Null => return Problem::whole("the file is empty"),
+            Some(key) if node.span.is_empty() => key.span.clone(),
+            _ => node.span.clone(),
         };
         Problem::at(place, format!("expected {what}, found {}", self.found(node)))
             .maybe_remedy(remedy(node, what))
@@ -139,7 +166,9 @@ impl Session {
             Value::Null => "nothing".to_owned(),
             Value::Seq(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
-            Value::Scalar(scalar) if scalar.origin == Origin::Filled => "text from the environment".to_owned(),
+            Value::Scalar(scalar) if scalar.origin == Origin::Filled => {
+                "text from the environment".to_owned()
+            }
             Value::Scalar(_) if self.is_private(node) => "text".to_owned(),
             Value::Scalar(scalar) if scalar.origin == Origin::Quoted => {
                 format!("the text `{}`", short(&scalar.text))
@@ -151,7 +180,11 @@ impl Session {
     /// Whether the node's text must not be repeated.
     fn is_private(&self, node: &Node) -> bool {
         let filled = matches!(&node.value, Value::Scalar(scalar) if scalar.origin == Origin::Filled);
-        filled || self.secrets.iter().any(|range| range.start <= node.span.start && node.span.end <= range.end)
+        filled
+            || self
+                .secrets
+                .iter()
+                .any(|range| range.start <= node.span.start && node.span.end <= range.end)
     }
 }
 

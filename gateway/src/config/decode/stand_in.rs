@@ -66,7 +66,11 @@ impl<'de> Deserializer<'de> for StandIn {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         visitor.visit_unit()
     }
 
@@ -108,7 +112,9 @@ impl<'de> Deserializer<'de> for StandIn {
         if self.depth >= MAX_DEPTH {
             return Err(Fault::Unfillable);
         }
-        let below = Self { depth: self.depth + 1 };
+        let below = Self {
+            depth: self.depth + 1,
+        };
         visitor.visit_map(MapDeserializer::new(fields.iter().map(|name| (*name, below))))
     }
 
