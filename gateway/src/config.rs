@@ -1,0 +1,42 @@
+//! The configuration: from the text of a file to typed values, or to every problem in it at once.
+//!
+//! The way of a file: [`Source`] (text with lines and columns) → [`parse`] (YAML or JSON to a tree
+//! of located nodes) → [`interpolate`] (`${NAME}` from the environment) → [`decode`] (the tree to
+//! any `Deserialize` type) → [`Report`] (problems as a person or a program reads them).
+//!
+//! Rules for the types that are decoded:
+//! * plain structs, enums, `Option`, `Vec`, [`Entries`], [`OneOrMany`], [`Form`], [`Spanned`] keep every place;
+//!   `#[serde(flatten)]`, `untagged` and internally tagged enums buffer their input and lose it, so none are used;
+//! * unknown keys are found by the decoder itself: `deny_unknown_fields` is not needed;
+//! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
+
+mod align;
+mod decode;
+mod interpolate;
+mod mask;
+mod problem;
+mod report;
+mod scalar;
+mod shapes;
+mod source;
+mod spanned;
+mod suggest;
+mod syntax;
+mod tree;
+mod units;
+mod yaml;
+
+pub use decode::decode;
+pub use interpolate::interpolate;
+pub use problem::{Note, Problem, Problems};
+pub use report::{Report, wants_colour};
+pub use shapes::{Entries, Form, OneOrMany};
+pub use source::{Place, Source};
+pub use spanned::Spanned;
+pub use suggest::nearest;
+pub use tree::{Node, Origin, Scalar, Value};
+pub use units::{Size, Time, UnitError};
+pub use yaml::{MAX_BYTES, parse};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Keeps secrets out of the lines that a report shows.
+
+use std::ops::Range;
+
+use super::tree::{Node, Value};
+use super::yaml::parse;
+
+/// Keys below `secrets` whose values say where a secret is kept, not what it is.
+const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
+
+/// The bytes of the document that hold secrets.
+pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
+    root.get("secrets")
+        .map(|secrets| secrets.span.clone())
+        .into_iter()
+        .collect()
+}
+
+/// The text with everything below `secrets` that could be one replaced by stars. It keeps its length and
+/// its lines. What could not be read as YAML is masked by its looks, and rather too much than too little.
+pub(super) fn masked(text: &str) -> String {
+    let (regions, shown) = match parse(text) {
+        (Some(root), problems) if problems.is_empty() => {
+            let mut shown = Vec::new();
+            if let Some(secrets) = root.get("secrets") {
+                show(secrets, None, &mut shown);
+            }
+            (
+                secret_ranges(&root)
+                    .into_iter()
+                    .map(|range| with_comment(text, range))
+                    .collect(),
+                shown,
+            )
+        }
+        _ => (by_looks(text), Vec::new()),
+    };
+    text.char_indices()
+        .flat_map(|(at, letter)| {
+            let hidden = covered(&regions, at)
+                && !letter.is_whitespace()
+                && !"{}[],:\"'".contains(letter)
+                && !covered(&shown, at);
+            // One star a byte, so that every offset still fits.
+            let (shown, count) = if hidden {
+                ('*', letter.len_utf8())
+            } else {
+                (letter, 1)
+            };
+            std::iter::repeat_n(shown, count)
+        })
+        .collect()
+}
+
+/// Whether one of the spans, in order and apart, covers an offset.
+fn covered(spans: &[Range<usize>], at: usize) -> bool {
+    spans
+        .get(spans.partition_point(|span| span.end <= at))
+        .is_some_and(|span| span.start <= at)
+}
+
+/// Collects the places that may be shown.
+fn show(node: &Node, key: Option<&str>, shown: &mut Vec<Range<usize>>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(_) => {
+            if key.is_some_and(|key| TELLING.contains(&key)) {
+                shown.push(node.span.clone());
+            }
+        }
+        Value::Seq(items) => items.iter().for_each(|item| show(item, None, shown)),
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                // A key without a value may be a secret that lost its key.
+                if value.value != Value::Null {
+                    shown.push(key.span.clone());
+                }
+                show(value, key.text(), shown);
+            }
+        }
+    }
+}
+
+/// A comment behind the last value belongs to it.
+fn with_comment(text: &str, range: Range<usize>) -> Range<usize> {
+    let rest = text.get(range.end..).unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default();
+    if line.trim_start().starts_with('#') {
+        range.start..range.end + line.len()
+    } else {
+        range
+    }
+}
+
+/// From each `secrets:` at the start of a line to the next line that is not indented; from one
+/// anywhere else to the end of the text.
+fn by_looks(text: &str) -> Vec<Range<usize>> {
+    let mut regions: Vec<Range<usize>> = Vec::new();
+    for (at, word) in text.match_indices("secrets") {
+        let after = at + word.len();
+        let Some(rest) = text.get(after..) else { continue };
+        if covered(&regions, at) || !rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
+            continue;
+        }
+        let line_start = text
+            .get(..at)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |newline| newline + 1);
+        let end = if at == line_start {
+            after + block(rest)
+        } else {
+            text.len()
+        };
+        regions.push(after..end);
+    }
+    regions
+}
+
+/// The length of the block that goes on until a line begins with a letter.
+fn block(rest: &str) -> usize {
+    let mut length = 0;
+    for (number, line) in rest.split_inclusive('\n').enumerate() {
+        if number > 0 && line.starts_with(|c: char| c.is_alphanumeric() || c == '"' || c == '\'') {
+            break;
+        }
+        length += line.len();
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn literal_values_are_starred_and_names_stay() {
+        let text = "secrets:\n  a: { value: \"sk é\" } # was sk_old\n  b: [{ env: NAME, id: x }, plain]\nversion: 1\n";
+        let hidden = masked(text);
+        assert_eq!(
+            hidden,
+            "secrets:\n  a: { value: \"** **\" } * *** ******\n  b: [{ env: NAME, id: x }, *****]\nversion: 1\n"
+        );
+    }
+
+    #[test]
+    fn secrets_in_text_that_is_no_yaml_are_starred() {
+        for text in [
+            "secrets:\n  a: { value: \"sk_live\n  b: sk_live\nversion: [1\n",
+            "secrets: {a: {value: sk_live}}\nsecrets: {b: {value: sk_live}}\nx: 1\n",
+            "{\"version\": 1, \"secrets\": {\"a\": {\"value\": \"sk_live\"}}",
+            "secrets:\n  a: sk_live_1\n  a: sk_live_2\n",
+        ] {
+            let hidden = masked(text);
+            assert!(!hidden.contains("sk_live"), "{hidden}");
+            assert_eq!(hidden.len(), text.len());
+            assert_eq!(hidden.lines().count(), text.lines().count());
+        }
+    }
+}

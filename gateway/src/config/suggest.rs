@@ -1,0 +1,46 @@
+//! "Did you mean …?"
+
+/// The known name that a wrong one was most likely meant to be. Case and the choice between
+/// `-`, `_` and nothing do not count; beyond those, two slips are forgiven, one in a short name.
+pub fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = fold(wrong);
+    let allowed = if folded.chars().count() <= 4 { 1 } else { 2 };
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&folded, &fold(name)), name))
+        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The remedy for a wrong name: the nearest known one, else all of them if they are few.
+pub(super) fn remedy(wrong: &str, known: &[&str], what: &str) -> Option<String> {
+    // Cost of the distance grows with the product of the lengths.
+    let close = if wrong.len() <= 80 {
+        nearest(wrong, known.iter().copied())
+    } else {
+        None
+    };
+    match (close, known) {
+        (Some(name), _) => Some(format!("did you mean `{name}`?")),
+        (None, []) => None,
+        (None, [only]) => Some(format!("the only {what} here is `{only}`")),
+        (None, known) if known.len() <= 16 => Some(format!("one of {}", list(known))),
+        (None, _) => None,
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn fold(name: &str) -> String {
+    name.chars()
+        .filter(|c| !matches!(c, '-' | '_' | '.'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}

@@ -1,0 +1,246 @@
+//! What the types get, and what no text may do.
+
+use std::sync::LazyLock;
+
+use super::*;
+
+/// Every scalar kind keeps to what its type asks for.
+#[test]
+fn types_decide_what_plain_text_is() {
+    let file = good(
+        "version: 0x10\nrelease: 1.10\nlisten: { bind: \"[::1]:80\", tls: TRUE, header_bytes: 1000 }\n\
+         upstreams: { no: { servers: on, headers: { x: no, y: 007 } } }\n",
+    );
+    assert_eq!(file.version, 16);
+    assert_eq!(file.release.as_deref(), Some("1.10"));
+    let listen = file.listen.unwrap();
+    assert!(listen.tls && listen.bind.port() == 80 && listen.header_bytes == Size(1000));
+    let (name, upstream) = file.upstreams.iter().next().unwrap();
+    assert_eq!((name.as_str(), upstream.servers[0].as_str()), ("no", "on"));
+    assert_eq!((upstream.headers["x"].as_str(), upstream.headers["y"].as_str()), ("no", "007"));
+}
+
+#[test]
+fn null_is_none_and_never_text() {
+    for null in ["", "~", "null"] {
+        assert_eq!(good(&format!("version: 1\nrelease: {null}\n")).release, None);
+    }
+    assert_eq!(good("version: 1\nrelease: 'null'\n").release.as_deref(), Some("null"));
+    assert_eq!(good("version: 1\nrelease: \"\"\n").release.as_deref(), Some(""));
+}
+
+#[test]
+fn spans_point_at_the_text() {
+    let text = "version: 1\nroutes:\n  - name: 'é'\n    match: >-\n      GET\n      /x\n";
+    let file = good(text);
+    let route = &file.routes[0];
+    assert_eq!(&text[route.name.span()], "'é'");
+    assert_eq!(route.pattern.as_str(), "GET /x");
+    assert!(text[route.pattern.span()].contains("/x"));
+}
+
+#[test]
+fn entries_keep_the_order_of_the_file() {
+    let text = "version: 1\nupstreams: { b: { servers: x }, a: { servers: [y, z] } }\n";
+    let file = good(text);
+    assert_eq!(file.upstreams.names().collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(file.upstreams.get("a").unwrap().servers.len(), 2);
+    let (name, _) = file.upstreams.iter().next().unwrap();
+    assert_eq!(&text[name.span()], "b");
+}
+
+#[test]
+fn a_form_is_told_by_its_shape() {
+    let route = |headers: &str| {
+        good(&format!("version: 1\nroutes: [{{ name: a, match: b, headers: {headers} }}]\n"))
+            .routes
+            .remove(0)
+            .headers
+    };
+    assert_eq!(route("least_requests"), Some(Form::Short(Balance::LeastRequests)));
+    assert_eq!(route("{ a: 1 }"), Some(Form::Long(BTreeMap::from([("a".to_owned(), 1)]))));
+    assert_eq!(route("null"), None);
+}
+
+#[test]
+fn json_is_yaml() {
+    let file = good(
+        "{\n\t\"version\": 1,\n\t\"release\": \"\\u00e9\\/\",\n\t\"extra\": {\"a\": [1, -2, 1.5, true, null, \"1\", {}]}\n}\n",
+    );
+    assert_eq!(file.release.as_deref(), Some("é/"));
+    assert_eq!(file.extra.unwrap(), serde_json::json!({"a": [1, -2, 1.5, true, null, "1", {}]}));
+}
+
+#[test]
+fn the_environment_is_filled_in_as_data() {
+    let release = |text: &str| good(&format!("version: 1\nrelease: {text}\n")).release;
+    assert_eq!(release("${PORT}").as_deref(), Some("8080"));
+    assert_eq!(release("\"<${PORT}-${NOPE:-x}>\"").as_deref(), Some("<8080-x>"));
+    assert_eq!(release("${EMPTY:-x}").as_deref(), Some("x"));
+    assert_eq!(release("${EMPTY}").as_deref(), Some(""), "filled in, and so not null");
+    assert_eq!(release("${NULL}").as_deref(), Some("null"));
+    assert_eq!(release("$${PORT} ${1} ${a-b} ${PORT").as_deref(), Some("${PORT} ${1} ${a-b} ${PORT"));
+    assert_eq!(release("${TRICK}").as_deref(), Some("a, b: [c]\nd: null"));
+    assert_eq!(good("version: ${PORT}\n").version, 8080);
+    assert_eq!(good("version: 1\nextra: ${PORT}\n").extra.unwrap(), "8080");
+}
+
+#[test]
+fn secrets_are_not_interpolated() {
+    let file = good("version: 1\nsecrets: { a: { value: \"${PORT}\" }, b: [{ env: X }] }\n");
+    assert_eq!(file.secrets.get("a").unwrap()[0].value.as_deref(), Some("${PORT}"));
+    assert_eq!(file.secrets.get("b").unwrap()[0].env.as_deref(), Some("X"));
+}
+
+/// Compilation may go on beside unknown keys, never beside anything that was made up or left out.
+#[test]
+fn a_value_is_handed_out_only_when_it_is_whole() {
+    let (_, file, problems) = read("version: 1\nfoo: 1\n");
+    assert!(file.is_some() && problems.len() == 1);
+    for text in ["version: x\n", "foo: 1\n", "version: 1\nroutes: [1]\n", "version: 1\nupstreams: { a: 1 }\n"] {
+        let (_, file, problems) = read(text);
+        assert!(file.is_none() && !problems.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn bounds_hold() {
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    let (root, problems) = parse(&deep);
+    assert!(root.is_none() && problems[0].message.contains("64 deep"), "{problems:?}");
+    let (root, _) = parse(&format!("{}{}", "[".repeat(64), "]".repeat(64)));
+    assert!(root.is_some());
+    let (root, problems) = parse(&" ".repeat(MAX_BYTES + 1));
+    assert!(root.is_none() && problems[0].message.contains("4 MiB"));
+    let block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    assert!(parse(&block).1[0].message.contains("64 deep"));
+}
+
+#[test]
+fn lines_and_columns_count_characters_from_one() {
+    let source = Source::new("f", "\u{feff}a\r\né日x\n");
+    assert_eq!(source.place(0), Place { line: 1, column: 1 });
+    assert_eq!(source.place(source.text().find('x').unwrap()), Place { line: 2, column: 3 });
+    assert_eq!(source.place(5), Place { line: 2, column: 2 }, "inside a character");
+    assert_eq!(source.place(999), Place { line: 3, column: 1 });
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_a_problem() {
+    let problem = Source::from_bytes("f", b"a\nb\xff".to_vec()).unwrap_err();
+    assert_eq!(problem.message, "line 2 is not UTF-8 text");
+    let report = Report::new(&Source::new("f", ""), &[problem]).text(false);
+    assert!(report.contains("--> f"), "{report}");
+}
+
+#[test]
+fn a_piece_of_an_expression_is_found_in_the_file() {
+    for (written, value, piece) in [
+        ("a eq \"b\"", "a eq \"b\"", "eq"),
+        ("'it''s a ne b'", "it's a ne b", "ne"),
+        ("\"a \\\"x\\\" \\u00e9 eq b\"", "a \"x\" é eq b", "eq"),
+        (">-\n    a\n    and\n      b", "a and b", "and"),
+        ("|\n    first\n    or second\n", "first\nor second\n", "or"),
+        ("a\n    plain", "a plain", "plain"),
+    ] {
+        let text = format!("key: {written}\n");
+        let source = Source::new("f", text.as_str());
+        let scalar = Spanned::new(value.to_owned(), 5..5 + written.len());
+        let at = value.find(piece).unwrap();
+        let found = source.within(&scalar, at..at + piece.len());
+        assert_eq!(&text[found], piece, "{written}");
+    }
+    let source = Source::new("f", "key: ${X}\n");
+    let scalar = Spanned::new("filled in".to_owned(), 5..9);
+    assert_eq!(source.within(&scalar, 7..9), 5..9, "the whole when it cannot be told");
+}
+
+#[test]
+fn a_program_reads_the_same_report() {
+    let (source, _, problems) = read("version: 1\n  \nupsteams: {}\nroutes: 7\n");
+    assert_eq!(
+        Report::new(&source, &problems).json(),
+        serde_json::json!([
+            { "file": "portcullis.yaml", "line": 3, "column": 1,
+              "message": "unknown key `upsteams`", "help": "did you mean `upstreams`?" },
+            { "file": "portcullis.yaml", "line": 4, "column": 9,
+              "message": "expected a list, found `7`",
+              "help": "write a list: `[ … ]`, or one `- …` to a line" },
+        ])
+    );
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    use std::ffi::OsStr;
+    assert!(wants_colour(true, None) && wants_colour(true, Some(OsStr::new(""))));
+    assert!(!wants_colour(false, None) && !wants_colour(true, Some(OsStr::new("1"))));
+    let (source, _, problems) = read("versoin: 1\n");
+    let report = Report::new(&source, &problems);
+    assert!(report.text(true).contains('\u{1b}') && !report.text(false).contains('\u{1b}'));
+    assert_eq!(Report::new(&source, &[]).text(false), "");
+}
+
+#[test]
+fn the_schema_tells_the_shapes() {
+    let schema = serde_json::to_value(schemars::schema_for!(File)).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let accepts = |value: serde_json::Value| validator.is_valid(&value);
+    let with = |upstream: serde_json::Value| serde_json::json!({"version": 1, "upstreams": {"a": upstream}});
+    assert!(accepts(with(serde_json::json!({"servers": "x", "timeout": "30s"}))));
+    assert!(accepts(with(serde_json::json!({"servers": ["x", "y"], "balance": "round_robin"}))));
+    assert!(!accepts(with(serde_json::json!({"servers": 1}))));
+    assert!(!accepts(with(serde_json::json!({"servers": "x", "timeout": "30"}))));
+    assert!(!accepts(with(serde_json::json!({"servers": "x", "timeout": 30}))));
+}
+
+/// Pieces of which nearly valid configurations are made.
+static PIECES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    vec![
+        "version", "routes", "upstreams", "secrets", "servers", "name", "match", "value", "headers", ": ", ":",
+        "\n", "\n  ", "\n    ", "- ", "{ ", " }", "[", "]", ", ", "\"", "'", "|\n", ">-\n", "#", "*", "&a ", "!!str ",
+        "!x ", "${PORT}", "${NOPE}", "1", "-0x1", "1e9", "null", "~", "true", "é", "日本", "\t", "\r\n", "\u{feff}",
+        "\\", "---\n", "? ", "30s", "%YAML", "\u{0}", "\u{7f}", "\u{202e}",
+    ]
+});
+
+fn holds(text: &str) {
+    let (source, file, problems) = read(text);
+    let text = source.text();
+    assert!(file.is_some() || !problems.is_empty());
+    for problem in &problems {
+        for span in problem.span.iter().chain(problem.notes.iter().map(|note| &note.span)) {
+            assert!(text.get(span.clone()).is_some(), "{problem:?}");
+        }
+    }
+    let report = Report::new(&source, &problems);
+    let shown = report.text(false);
+    for problem in report.json().as_array().unwrap() {
+        if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
+            assert!(shown.contains(&format!("portcullis.yaml:{line}:{column}\n")), "{line}:{column}\n{shown}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_ends_in_a_value_or_a_report(text in any::<String>()) {
+        holds(&text);
+    }
+
+    #[test]
+    fn nearly_valid_text_ends_in_a_value_or_a_report(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES.clone()), 0..40),
+    ) {
+        holds(&pieces.concat());
+    }
+
+    #[test]
+    fn units_print_what_they_read(millis in any::<u64>(), bytes in any::<u64>()) {
+        let time = Time(std::time::Duration::from_millis(millis));
+        prop_assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
+        prop_assert_eq!(Size(bytes).to_string().parse::<Size>().unwrap(), Size(bytes));
+    }
+}
