@@ -1,1 +1,3 @@
-//! x
+//! What happens: the gateway itself. The only crate that knows Pingora.
+
+pub mod edge;
