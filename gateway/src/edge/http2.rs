@@ -1,0 +1,118 @@
+//! HTTP/2: Pingora's connection loop, with what it lacks: a deadline on preface and first request, a request
+//! limit, and options that a reload can change.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::{Connection, Edge, EdgeLimits, Io, becomes_true};
+
+/// Serves a connection until either side has enough.
+pub(super) async fn serve<A>(edge: &Edge<A>, io: Io, limits: EdgeLimits)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let retiring = watch::Sender::new(false);
+    let streams = Arc::new(Streams {
+        app: Arc::clone(&edge.app),
+        connection: Arc::clone(io.connection()),
+        retiring: retiring.clone(),
+        running: AtomicUsize::new(0),
+        options: server_options(&limits),
+        limits,
+    });
+    let watch = retiring.subscribe();
+    let mut conversation = pin!(streams.process_new(Box::new(io), &watch));
+    let mut drained = pin!(becomes_true(edge.draining.subscribe()));
+    let mut retired = pin!(becomes_true(retiring.subscribe()));
+    let mut clock = pin!(sleep(limits.header_timeout));
+    let (mut draining, mut leaving, mut waiting) = (false, false, true);
+    loop {
+        tokio::select! {
+            _ = &mut conversation => return,
+            () = &mut drained, if !draining => {
+                draining = true;
+                retiring.send_replace(true);
+            }
+            // From here on Pingora no longer watches for idleness: it waits for the peer to say goodbye.
+            () = &mut retired, if !leaving => {
+                (leaving, waiting) = (true, true);
+                clock.as_mut().reset(Instant::now() + limits.idle);
+            }
+            () = &mut clock, if waiting => {
+                if leaving && streams.running.load(Ordering::Relaxed) == 0 || streams.connection.requests() == 0 {
+                    return;
+                }
+                waiting = leaving;
+                clock.as_mut().reset(Instant::now() + limits.idle);
+            }
+        }
+    }
+}
+
+fn server_options(limits: &EdgeLimits) -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.h2_idle_timeout = Some(limits.idle);
+    options
+}
+
+/// The app as one HTTP/2 connection sees it.
+struct Streams<A> {
+    app: Arc<A>,
+    connection: Arc<Connection>,
+    /// Becomes true when no further request is wanted; Pingora then sends GOAWAY.
+    retiring: watch::Sender<bool>,
+    running: AtomicUsize,
+    options: HttpServerOptions,
+    limits: EdgeLimits,
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Streams<A> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let _running = Running::new(&self.running);
+        if self.connection.count_request() >= self.limits.requests_per_connection {
+            self.retiring.send_replace(true);
+        }
+        self.app.process_new_http(session, shutdown).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        let mut options = default_h2_options();
+        options.max_concurrent_streams(self.limits.h2_streams);
+        options.max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
+        Some(options)
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}
+
+/// Counts a stream for as long as it runs.
+struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
