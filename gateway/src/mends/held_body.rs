@@ -50,7 +50,8 @@ pub enum BodyFault {
 #[derive(Debug)]
 pub struct WholeBody {
     bytes: Bytes,
-    room: Reservation,
+    /// Held for its drop.
+    _room: Reservation,
 }
 
 impl WholeBody {
@@ -101,7 +102,7 @@ async fn read_to_end(
 ) -> std::result::Result<WholeBody, BodyFault> {
     let mut room = budget.reserve(0).ok_or(BodyFault::NoRoom)?;
     if session.is_body_empty() {
-        return Ok(WholeBody { bytes: Bytes::new(), room });
+        return Ok(WholeBody { bytes: Bytes::new(), _room: room });
     }
     invite(session).await.map_err(|_| BodyFault::Broken)?;
     let deadline = Instant::now() + limits.total;
@@ -112,7 +113,7 @@ async fn read_to_end(
             Err(_) => return Err(BodyFault::TooSlow),
             Ok(Err(error)) if error.etype() == &ReadTimedout => return Err(BodyFault::TooSlow),
             Ok(Err(_)) => return Err(BodyFault::Broken),
-            Ok(Ok(None)) => return Ok(WholeBody { bytes: body.freeze(), room }),
+            Ok(Ok(None)) => return Ok(WholeBody { bytes: body.freeze(), _room: room }),
             Ok(Ok(Some(piece))) => piece,
         };
         if piece.len() > limits.max.saturating_sub(body.len()) {
