@@ -102,7 +102,10 @@ async fn read_to_end(
 ) -> std::result::Result<WholeBody, BodyFault> {
     let mut room = budget.reserve(0).ok_or(BodyFault::NoRoom)?;
     if session.is_body_empty() {
-        return Ok(WholeBody { bytes: Bytes::new(), _room: room });
+        return Ok(WholeBody {
+            bytes: Bytes::new(),
+            _room: room,
+        });
     }
     invite(session).await.map_err(|_| BodyFault::Broken)?;
     let deadline = Instant::now() + limits.total;
@@ -113,7 +116,12 @@ async fn read_to_end(
             Err(_) => return Err(BodyFault::TooSlow),
             Ok(Err(error)) if error.etype() == &ReadTimedout => return Err(BodyFault::TooSlow),
             Ok(Err(_)) => return Err(BodyFault::Broken),
-            Ok(Ok(None)) => return Ok(WholeBody { bytes: body.freeze(), _room: room }),
+            Ok(Ok(None)) => {
+                return Ok(WholeBody {
+                    bytes: body.freeze(),
+                    _room: room,
+                });
+            }
             Ok(Ok(Some(piece))) => piece,
         };
         if piece.len() > limits.max.saturating_sub(body.len()) {
@@ -145,7 +153,11 @@ fn reframe(session: &mut Session, length: usize) -> Result<()> {
     let was_framed = request.remove_header(&TRANSFER_ENCODING).is_some()
         || request.headers.contains_key(CONTENT_LENGTH)
         || matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
-    if length > 0 || was_framed { request.insert_header(CONTENT_LENGTH, length) } else { Ok(()) }
+    if length > 0 || was_framed {
+        request.insert_header(CONTENT_LENGTH, length)
+    } else {
+        Ok(())
+    }
 }
 
 /// A session lent with its body, until the upstream answers.

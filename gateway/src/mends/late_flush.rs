@@ -16,7 +16,8 @@ const STREAMS: [&str; 3] = ["text/event-stream", "application/x-ndjson", "applic
 /// # Errors
 /// None that a header name and value of ours can cause.
 pub fn stream_lengthless(request: &RequestHeader, response: &mut ResponseHeader) -> Result<()> {
-    let has_body = request.method != Method::HEAD && !matches!(response.status.as_u16(), 100..=199 | 204 | 304);
+    let has_body =
+        request.method != Method::HEAD && !matches!(response.status.as_u16(), 100..=199 | 204 | 304);
     let framed_by_length = response.headers.contains_key(header::CONTENT_LENGTH);
     if request.version != Version::HTTP_11 || !has_body || !framed_by_length || !is_stream(response) {
         return Ok(());
@@ -31,7 +32,11 @@ fn is_stream(response: &ResponseHeader) -> bool {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| STREAMS.iter().any(|stream| essence.trim().eq_ignore_ascii_case(stream)))
+        .is_some_and(|essence| {
+            STREAMS
+                .iter()
+                .any(|stream| essence.trim().eq_ignore_ascii_case(stream))
+        })
 }
 
 #[cfg(test)]

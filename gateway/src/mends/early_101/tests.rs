@@ -17,7 +17,8 @@ use crate::mends::scaffold::client::RawClient;
 use crate::mends::scaffold::{Listening, listen, peer, serve};
 
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: gateway.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const UPGRADE: &str =
+    "GET / HTTP/1.1\r\nHost: gateway.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 struct Gateway {
     upstream: SocketAddr,
@@ -131,7 +132,12 @@ async fn tunnel_works(listening: &Listening, greeting: &str) -> bool {
 
 async fn working_tunnels(mended: bool, greeting: &str, tunnels: usize) -> usize {
     let (upstream, spoken) = eager(format!("{SWITCH}{greeting}")).await;
-    let listening = serve(Gateway { upstream, mended, spoken: Some(spoken) }).await;
+    let listening = serve(Gateway {
+        upstream,
+        mended,
+        spoken: Some(spoken),
+    })
+    .await;
     let mut working = 0;
     for _ in 0..tunnels {
         working += usize::from(tunnel_works(&listening, greeting).await);
@@ -153,7 +159,10 @@ async fn a_frame_right_behind_the_101_arrives() {
 async fn canary_bare_pingora_loses_tunnels() {
     // With the 101 there before the request, Pingora tosses a coin for each: 64 lucky ones do not happen.
     let working = working_tunnels(false, "", 64).await;
-    assert!(working < 64, "Pingora has mended #946: remove this file (early_101.rs)");
+    assert!(
+        working < 64,
+        "Pingora has mended #946: remove this file (early_101.rs)"
+    );
 }
 
 /// Gives each connection these answers, one per request, then closes it; passes on the heads it read.
@@ -172,7 +181,9 @@ async fn scripted(script: Vec<Vec<&'static str>>) -> (SocketAddr, UnboundedRecei
 
 async fn answer(mut tcp: TcpStream, answers: Vec<&'static str>, heads: UnboundedSender<String>) {
     for answer in answers {
-        let Some(head) = read_head(&mut tcp).await else { return };
+        let Some(head) = read_head(&mut tcp).await else {
+            return;
+        };
         heads.send(head).unwrap();
         tcp.write_all(answer.as_bytes()).await.unwrap();
     }
@@ -184,7 +195,12 @@ const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
 async fn a_refused_upgrade_leaves_both_connections_usable() {
     // One upstream connection for both requests: a third would find nobody.
     let (upstream, mut heads) = scripted(vec![vec![FORBIDDEN, FORBIDDEN]]).await;
-    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
+    let listening = serve(Gateway {
+        upstream,
+        mended: true,
+        spoken: None,
+    })
+    .await;
     let mut client = RawClient::connect(listening.h1).await;
     for _ in 0..2 {
         client.write(UPGRADE).await;
@@ -196,24 +212,44 @@ async fn a_refused_upgrade_leaves_both_connections_usable() {
 
 #[tokio::test]
 async fn interim_responses_pass_before_the_101() {
-    let answer = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhi";
+    let answer =
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhi";
     let (upstream, _heads) = scripted(vec![vec![answer]]).await;
-    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
+    let listening = serve(Gateway {
+        upstream,
+        mended: true,
+        spoken: None,
+    })
+    .await;
     let mut client = RawClient::connect(listening.h1).await;
     client.write(UPGRADE).await;
     let read = client.read_until("\r\n\r\nhi").await.unwrap();
-    assert!(read.starts_with("HTTP/1.1 103 ") && read.contains("HTTP/1.1 101 "), "{read}");
+    assert!(
+        read.starts_with("HTTP/1.1 103 ") && read.contains("HTTP/1.1 101 "),
+        "{read}"
+    );
 }
 
 #[tokio::test]
 async fn a_retry_is_framed_like_the_first_attempt() {
     // The first connection is pooled after one answer and dies on the second request, which is then retried.
     let (upstream, mut heads) = scripted(vec![vec![FORBIDDEN, ""], vec![FORBIDDEN]]).await;
-    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
+    let listening = serve(Gateway {
+        upstream,
+        mended: true,
+        spoken: None,
+    })
+    .await;
     let mut client = RawClient::connect(listening.h1).await;
     for _ in 0..2 {
         client.write(UPGRADE).await;
-        assert!(client.read_until("\r\n\r\nno").await.unwrap().starts_with("HTTP/1.1 403 "));
+        assert!(
+            client
+                .read_until("\r\n\r\nno")
+                .await
+                .unwrap()
+                .starts_with("HTTP/1.1 403 ")
+        );
     }
     for _ in 0..3 {
         assert_unframed(&heads.recv().await.unwrap());
@@ -222,6 +258,9 @@ async fn a_retry_is_framed_like_the_first_attempt() {
 
 fn assert_unframed(head: &str) {
     let head = head.to_ascii_lowercase();
-    assert!(!head.contains("transfer-encoding") && !head.contains("content-length"), "{head}");
+    assert!(
+        !head.contains("transfer-encoding") && !head.contains("content-length"),
+        "{head}"
+    );
     assert!(head.contains("upgrade: websocket"), "{head}");
 }

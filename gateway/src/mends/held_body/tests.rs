@@ -14,7 +14,11 @@ use crate::mends::scaffold::{Listening, peer, serve};
 const MEBIBYTE: usize = 1024 * 1024;
 const SIZES: [usize; 6] = [0, 1, 65_536, 65_537, 200_000, 5 * MEBIBYTE];
 const SECOND: Duration = Duration::from_secs(1);
-const LIMITS: BodyLimits = BodyLimits { max: 6 * MEBIBYTE, per_read: SECOND.saturating_mul(20), total: SECOND.saturating_mul(60) };
+const LIMITS: BodyLimits = BodyLimits {
+    max: 6 * MEBIBYTE,
+    per_read: SECOND.saturating_mul(20),
+    total: SECOND.saturating_mul(60),
+};
 
 /// Reads, judges (`/refused` is not allowed) and holds.
 struct Mended {
@@ -25,7 +29,11 @@ struct Mended {
 
 impl Mended {
     fn new(upstream: SocketAddr) -> Self {
-        Self { upstream, budget: BodyBudget::new(64 * MEBIBYTE), limits: LIMITS }
+        Self {
+            upstream,
+            budget: BodyBudget::new(64 * MEBIBYTE),
+            limits: LIMITS,
+        }
     }
 }
 
@@ -74,7 +82,10 @@ impl ProxyHttp for Mended {
             held.release(session);
         }
         let _ = session.respond_error(502).await;
-        FailToProxy { error_code: 502, can_reuse_downstream: false }
+        FailToProxy {
+            error_code: 502,
+            can_reuse_downstream: false,
+        }
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, held: &mut Self::CTX) {
@@ -99,7 +110,11 @@ fn pieces_of(body: &Bytes) -> Vec<Bytes> {
 
 async fn gateway(limits: BodyLimits) -> (Hashing, Listening) {
     let upstream = Hashing::start().await;
-    let listening = serve(Mended { limits, ..Mended::new(upstream.addr) }).await;
+    let listening = serve(Mended {
+        limits,
+        ..Mended::new(upstream.addr)
+    })
+    .await;
     (upstream, listening)
 }
 
@@ -109,7 +124,10 @@ async fn every_size_arrives(protocol: Protocol) {
     let mut client = Client::connect(&listening, protocol).await;
     for size in SIZES {
         let body = body_of(size);
-        for (framing, outgoing) in [("length", whole(body.clone())), ("no length", in_pieces(pieces_of(&body)))] {
+        for (framing, outgoing) in [
+            ("length", whole(body.clone())),
+            ("no length", in_pieces(pieces_of(&body))),
+        ] {
             let response = client.send(post("/", outgoing)).await.unwrap();
             let case = format!("{protocol:?}, {size} bytes, {framing}");
             assert_eq!(response.status(), StatusCode::OK, "{case}");
@@ -135,7 +153,10 @@ async fn a_refused_body_never_reaches_the_upstream() {
     let (upstream, listening) = gateway(LIMITS).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         let mut client = Client::connect(&listening, protocol).await;
-        let response = client.send(post("/refused", whole(body_of(70_000)))).await.unwrap();
+        let response = client
+            .send(post("/refused", whole(body_of(70_000))))
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
     }
     assert_eq!(upstream.connections(), 0);
@@ -144,8 +165,14 @@ async fn a_refused_body_never_reaches_the_upstream() {
 #[tokio::test]
 async fn a_stalled_body_is_too_slow() {
     let impatient = [
-        BodyLimits { per_read: Duration::from_millis(50), ..LIMITS },
-        BodyLimits { total: Duration::from_millis(50), ..LIMITS },
+        BodyLimits {
+            per_read: Duration::from_millis(50),
+            ..LIMITS
+        },
+        BodyLimits {
+            total: Duration::from_millis(50),
+            ..LIMITS
+        },
     ];
     for limits in impatient {
         let (upstream, listening) = gateway(limits).await;
@@ -163,9 +190,16 @@ async fn a_body_over_the_limit_is_too_large() {
     let (upstream, listening) = gateway(BodyLimits { max: 1000, ..LIMITS }).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         for (size, expected) in [(1000, StatusCode::OK), (1001, StatusCode::PAYLOAD_TOO_LARGE)] {
-            for outgoing in [whole(body_of(size)), in_pieces(vec![body_of(500), body_of(size - 500)])] {
+            for outgoing in [
+                whole(body_of(size)),
+                in_pieces(vec![body_of(500), body_of(size - 500)]),
+            ] {
                 let mut client = Client::connect(&listening, protocol).await;
-                assert_eq!(client.send(post("/", outgoing)).await.unwrap().status(), expected, "{protocol:?}");
+                assert_eq!(
+                    client.send(post("/", outgoing)).await.unwrap().status(),
+                    expected,
+                    "{protocol:?}"
+                );
             }
         }
     }
@@ -178,10 +212,15 @@ async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
     // A number that no integer holds does not even get past Pingora.
     for (length, status) in [("6291457", "413"), ("99999999999999999999999", "400")] {
         let mut client = RawClient::connect(listening.h1).await;
-        client.write("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\n").await;
+        client
+            .write("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\n")
+            .await;
         client.write(&format!("Content-Length: {length}\r\n\r\n")).await;
         let answer = client.read_to_end().await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{length}: {answer}"
+        );
     }
 }
 
@@ -190,7 +229,11 @@ async fn expect_is_answered_once_and_the_connection_lasts() {
     let (_upstream, listening) = gateway(LIMITS).await;
     let mut client = RawClient::connect(listening.h1).await;
     for _ in 0..2 {
-        client.write("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").await;
+        client
+            .write(
+                "POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+            )
+            .await;
         let invitation = client.read_until("\r\n\r\n").await.unwrap();
         assert_eq!(invitation, "HTTP/1.1 100 Continue\r\n\r\n");
         client.write("hello").await;
@@ -205,7 +248,10 @@ async fn expect_is_answered_once_and_the_connection_lasts() {
 async fn a_get_without_a_body_gets_no_framing() {
     let (_upstream, listening) = gateway(LIMITS).await;
     let mut client = Client::connect(&listening, Protocol::H1).await;
-    let response = client.send(Request::get("/").body(whole("")).unwrap()).await.unwrap();
+    let response = client
+        .send(Request::get("/").body(whole("")).unwrap())
+        .await
+        .unwrap();
     assert_eq!(response.headers()["x-length"], "");
     assert_eq!(response.headers()["x-coding"], "");
 }
@@ -213,7 +259,10 @@ async fn a_get_without_a_body_gets_no_framing() {
 #[tokio::test]
 async fn a_full_budget_turns_bodies_away_and_empties_again() {
     let upstream = Hashing::start().await;
-    let mended = Mended { budget: BodyBudget::new(1000), ..Mended::new(upstream.addr) };
+    let mended = Mended {
+        budget: BodyBudget::new(1000),
+        ..Mended::new(upstream.addr)
+    };
     let budget = Arc::clone(&mended.budget);
     let listening = serve(mended).await;
     let taken = budget.reserve(500).unwrap();

@@ -68,8 +68,9 @@ impl Client {
             }
             Protocol::H2 => {
                 let tcp = dial(to.h2).await;
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await.unwrap();
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tcp))
+                    .await
+                    .unwrap();
                 tokio::spawn(connection);
                 Self::H2(sender)
             }
@@ -77,11 +78,16 @@ impl Client {
     }
 
     /// Sends on this connection; an error when it was closed.
-    pub(in super::super) async fn send(&mut self, mut request: Request<Outgoing>) -> hyper::Result<Response<Bytes>> {
+    pub(in super::super) async fn send(
+        &mut self,
+        mut request: Request<Outgoing>,
+    ) -> hyper::Result<Response<Bytes>> {
         let exchange = async {
             let response = match self {
                 Self::H1(sender) => {
-                    request.headers_mut().insert("host", "gateway.test".parse().unwrap());
+                    request
+                        .headers_mut()
+                        .insert("host", "gateway.test".parse().unwrap());
                     sender.ready().await?;
                     sender.send_request(request).await?
                 }
@@ -118,7 +124,10 @@ impl RawClient {
             if so_far.contains(text) {
                 return Ok(so_far);
             }
-            match timeout(PATIENCE, self.0.read_buf(&mut read)).await.expect("bytes in time") {
+            match timeout(PATIENCE, self.0.read_buf(&mut read))
+                .await
+                .expect("bytes in time")
+            {
                 Ok(0) | Err(_) => return Err(so_far),
                 Ok(_) => {}
             }
@@ -128,7 +137,9 @@ impl RawClient {
     /// Reads to the end of the connection.
     pub(in super::super) async fn read_to_end(&mut self) -> String {
         let mut read = Vec::new();
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("an end in time");
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut read))
+            .await
+            .expect("an end in time");
         String::from_utf8_lossy(&read).into_owned()
     }
 }

@@ -19,7 +19,10 @@ use tokio::task::JoinHandle;
 use super::listen;
 
 /// Takes one connection, reads until this text, answers with these bytes, reads to the end; yields all it read.
-pub(in super::super) async fn recording(until: &'static str, answer: Vec<u8>) -> (SocketAddr, JoinHandle<String>) {
+pub(in super::super) async fn recording(
+    until: &'static str,
+    answer: Vec<u8>,
+) -> (SocketAddr, JoinHandle<String>) {
     let listener = listen().await;
     let addr = listener.local_addr().unwrap();
     let record = tokio::spawn(async move {
@@ -42,7 +45,10 @@ pub(in super::super) struct Hashing {
 impl Hashing {
     pub(in super::super) async fn start() -> Self {
         let listener = listen().await;
-        let upstream = Self { addr: listener.local_addr().unwrap(), connections: Arc::default() };
+        let upstream = Self {
+            addr: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+        };
         let connections = Arc::clone(&upstream.connections);
         tokio::spawn(async move {
             loop {
@@ -79,16 +85,22 @@ fn said(headers: &HeaderMap, name: &str) -> String {
 
 pub(in super::super) fn sha256(body: &[u8]) -> String {
     use std::fmt::Write;
-    digest::digest(&digest::SHA256, body).as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    digest::digest(&digest::SHA256, body)
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// An upstream whose answers the test writes itself.
 pub(in super::super) async fn serving<S, B>(service: S) -> SocketAddr
 where
-    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {

@@ -23,7 +23,10 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(tcp: TcpStream, speaks_h2: bool) -> Self {
         tcp.set_nodelay(true).unwrap();
-        Self { stream: BufStream::with_capacity(8192, 4096, tcp), speaks_h2 }
+        Self {
+            stream: BufStream::with_capacity(8192, 4096, tcp),
+            speaks_h2,
+        }
     }
 }
 
@@ -67,7 +70,11 @@ impl GetSocketDigest for Wire {
 impl Peek for Wire {}
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
