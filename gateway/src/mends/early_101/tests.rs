@@ -7,13 +7,12 @@ use pingora::Error;
 use pingora::protocols::Digest;
 use pingora::proxy::ProxyHttp;
 use pingora::upstreams::peer::HttpPeer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::mends::scaffold::client::RawClient;
+use crate::mends::scaffold::upstream::{read_request, scripted};
 use crate::mends::scaffold::{Listening, listen, peer, serve};
 
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -97,21 +96,13 @@ async fn eager(greeting: String) -> (SocketAddr, Arc<Semaphore>) {
             tcp.write_all(greeting.as_bytes()).await.unwrap();
             speaks.add_permits(1);
             tokio::spawn(async move {
-                read_head(&mut tcp).await;
+                read_request(&mut tcp).await;
                 let (mut read, mut write) = tcp.split();
                 let _ = tokio::io::copy(&mut read, &mut write).await;
             });
         }
     });
     (addr, spoken)
-}
-
-async fn read_head(tcp: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(tcp.read_u8().await.ok()?);
-    }
-    Some(String::from_utf8(head).unwrap())
 }
 
 /// Whether a tunnel opens, brings the greeting and echoes twice.
@@ -165,30 +156,6 @@ async fn canary_bare_pingora_loses_tunnels() {
     );
 }
 
-/// Gives each connection these answers, one per request, then closes it; passes on the heads it read.
-async fn scripted(script: Vec<Vec<&'static str>>) -> (SocketAddr, UnboundedReceiver<String>) {
-    let listener = listen().await;
-    let addr = listener.local_addr().unwrap();
-    let (heads, heard) = unbounded_channel();
-    tokio::spawn(async move {
-        for answers in script {
-            let (tcp, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer(tcp, answers, heads.clone()));
-        }
-    });
-    (addr, heard)
-}
-
-async fn answer(mut tcp: TcpStream, answers: Vec<&'static str>, heads: UnboundedSender<String>) {
-    for answer in answers {
-        let Some(head) = read_head(&mut tcp).await else {
-            return;
-        };
-        heads.send(head).unwrap();
-        tcp.write_all(answer.as_bytes()).await.unwrap();
-    }
-}
-
 const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
 
 #[tokio::test]
@@ -228,6 +195,23 @@ async fn interim_responses_pass_before_the_101() {
         read.starts_with("HTTP/1.1 103 ") && read.contains("HTTP/1.1 101 "),
         "{read}"
     );
+}
+
+#[tokio::test]
+async fn an_upgrade_with_a_body_is_left_alone() {
+    let (upstream, mut requests) = scripted(vec![vec![FORBIDDEN]]).await;
+    let listening = serve(Gateway {
+        upstream,
+        mended: true,
+        spoken: None,
+    })
+    .await;
+    let mut client = RawClient::connect(listening.h1).await;
+    client
+        .write(&UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"))
+        .await;
+    client.read_until("\r\n\r\nno").await.unwrap();
+    assert!(requests.recv().await.unwrap().ends_with("\r\n\r\nhello"));
 }
 
 #[tokio::test]

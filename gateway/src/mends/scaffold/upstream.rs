@@ -12,8 +12,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::listen;
@@ -36,7 +39,49 @@ pub(in super::super) async fn recording(
     (addr, record)
 }
 
-/// An upstream that answers every body with its SHA-256, and counts.
+/// Gives each connection these answers, one per request, then closes it; passes on the requests it read.
+pub(in super::super) async fn scripted(
+    script: Vec<Vec<&'static str>>,
+) -> (SocketAddr, UnboundedReceiver<String>) {
+    let listener = listen().await;
+    let addr = listener.local_addr().unwrap();
+    let (requests, heard) = unbounded_channel();
+    tokio::spawn(async move {
+        for answers in script {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let requests = requests.clone();
+            tokio::spawn(async move {
+                for answer in answers {
+                    let Some(request) = read_request(&mut tcp).await else {
+                        return;
+                    };
+                    requests.send(request).unwrap();
+                    tcp.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    (addr, heard)
+}
+
+/// One request, with a body of the declared length; nothing when the connection ends first.
+pub(in super::super) async fn read_request(tcp: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(tcp.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(request).unwrap();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().unwrap())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    tcp.read_exact(&mut body).await.ok()?;
+    Some(head + &String::from_utf8(body).unwrap())
+}
+
+/// An upstream of both protocols that answers every body with its SHA-256, and counts.
 pub(in super::super) struct Hashing {
     pub(in super::super) addr: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -54,7 +99,10 @@ impl Hashing {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(tcp), service_fn(hash)));
+                tokio::spawn(async move {
+                    let either = auto::Builder::new(TokioExecutor::new());
+                    let _ = either.serve_connection(TokioIo::new(tcp), service_fn(hash)).await;
+                });
             }
         });
         upstream
