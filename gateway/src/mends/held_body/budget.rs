@@ -1,0 +1,81 @@
+//! How many body bytes all requests together may hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A ceiling, in bytes, shared by the process.
+#[derive(Debug)]
+pub struct BodyBudget {
+    free: AtomicUsize,
+}
+
+impl BodyBudget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            free: AtomicUsize::new(bytes),
+        })
+    }
+
+    /// Takes bytes out of the budget until the reservation is dropped; nothing when there are not enough.
+    pub fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+        let mut reservation = Reservation {
+            budget: Arc::clone(self),
+            bytes: 0,
+        };
+        reservation.grow(bytes).then_some(reservation)
+    }
+
+    /// The bytes still free.
+    pub fn free(&self) -> usize {
+        self.free.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes taken out of a [`BodyBudget`], given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<BodyBudget>,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// Takes so many bytes more; takes none and says no when there are not enough.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        // Only a number is shared and no memory depends on it: relaxed order will do.
+        let taken = self
+            .budget
+            .free
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
+                free.checked_sub(bytes)
+            })
+            .is_ok();
+        if taken {
+            self.bytes += bytes;
+        }
+        taken
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.free.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_is_given_back_whole() {
+        let budget = BodyBudget::new(100);
+        let mut first = budget.reserve(60).unwrap();
+        assert!(budget.reserve(41).is_none());
+        assert!(first.grow(40));
+        assert!(!first.grow(1));
+        assert_eq!(budget.free(), 0);
+        drop(first);
+        assert_eq!(budget.free(), 100);
+    }
+}
