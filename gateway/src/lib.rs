@@ -1,1 +1,4 @@
 //! x
+
+pub mod access_log;
+pub mod redact;
