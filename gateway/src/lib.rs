@@ -1,4 +1,5 @@
 //! x
 
 pub mod access_log;
+pub mod metrics;
 pub mod redact;
