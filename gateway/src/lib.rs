@@ -1,5 +1,8 @@
 //! x
 
 pub mod access_log;
+pub mod admin;
+pub mod demo;
 pub mod metrics;
 pub mod redact;
+mod side_door;
