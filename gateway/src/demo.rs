@@ -1,0 +1,3 @@
+//! What `portcullis demo` brings along, so that nothing needs to be installed.
+
+pub mod chatbot;

@@ -1,0 +1,242 @@
+//! Every metric, by name, and the registry behind `/metrics`.
+//!
+//! No global recorder: a registry is a value, so that two snapshots, or two tests, never meet in one. Handles
+//! are resolved when a configuration loads and kept, since a look-up by labels costs twenty times the count itself.
+//! A handle that is resolved again after a reload goes on counting where the old one was.
+//! Label values come from the configuration or from fixed sets, never from a request.
+
+mod route;
+mod upstream;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+pub use route::{Decision, NO_ROUTE, RouteMetrics};
+pub use upstream::{Outcome, UpstreamMetrics};
+
+/// Upper bounds in seconds, 5 µs to 60 s: the gateway's own time lies at the low end, a model's at the high one.
+const BUCKETS: [f64; 22] = [
+    5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+const METADATA: Metadata<'static> = Metadata::new("portcullis", Level::INFO, None);
+
+/// What kind of series a metric has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets of seconds.
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($variant:ident = $kind:ident $name:literal, $help:literal;)*) => {
+        /// Every metric. The names are a contract with dashboards and alerts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Metric { $(#[doc = $help] $variant,)* }
+
+        impl Metric {
+            /// Every metric, in the order of the reference.
+            pub const ALL: &'static [Metric] = &[$(Metric::$variant,)*];
+
+            /// The name in the exposition.
+            pub const fn name(self) -> &'static str {
+                match self { $(Metric::$variant => $name,)* }
+            }
+
+            /// The `# TYPE` of the exposition.
+            pub const fn kind(self) -> Kind {
+                match self { $(Metric::$variant => Kind::$kind,)* }
+            }
+
+            /// The `# HELP` of the exposition.
+            pub const fn help(self) -> &'static str {
+                match self { $(Metric::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    Requests = Counter "portcullis_requests_total", "Requests that were answered, by route, method, status and decision.";
+    RequestDuration = Histogram "portcullis_request_duration_seconds", "Time from a request's first byte to the answer's last.";
+    GatewayDuration = Histogram "portcullis_gateway_duration_seconds", "The part of a request's time that was the gateway's own.";
+    Refusals = Counter "portcullis_refusals_total", "Requests that were refused, by route and code.";
+    UpstreamRequests = Counter "portcullis_upstream_requests_total", "Requests that were sent to a server of an upstream, by outcome.";
+    Connections = Gauge "portcullis_connections", "Open client connections, by listener.";
+    InFlight = Gauge "portcullis_in_flight", "Requests in progress, streams included, by route.";
+    ConfigReloads = Counter "portcullis_config_reloads_total", "Attempts to load a changed configuration, by outcome.";
+    ConfigInfo = Gauge "portcullis_config_info", "1 for the configuration in force, 0 for earlier ones.";
+    CertificateExpiry = Gauge "portcullis_certificate_expiry_seconds", "When a host's certificate ends, in seconds since 1970.";
+    AccessLogDropped = Counter "portcullis_access_log_dropped_total", "Access log lines that were lost.";
+    BuildInfo = Gauge "portcullis_build_info", "Always 1; the version is the label.";
+}
+
+/// How an attempt to load a changed configuration ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is in force now.
+    Applied,
+    /// It has problems; the old one stays in force.
+    Rejected,
+}
+
+/// All series of one process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    config_in_force: Mutex<Option<Gauge>>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Registry {
+    /// A registry with `portcullis_build_info` set and the reload counters at zero.
+    pub fn new() -> Self {
+        // Buckets are refused only when there are none.
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)
+            .unwrap_or_default()
+            .build_recorder();
+        for metric in Metric::ALL {
+            let (name, help) = (metric.name().into(), metric.help().into());
+            match metric.kind() {
+                Kind::Counter => recorder.describe_counter(name, None, help),
+                Kind::Gauge => recorder.describe_gauge(name, None, help),
+                Kind::Histogram => recorder.describe_histogram(name, None, help),
+            }
+        }
+        let handle = recorder.handle();
+        let inner = Inner {
+            recorder,
+            handle,
+            config_in_force: Mutex::new(None),
+        };
+        let registry = Self {
+            inner: Arc::new(inner),
+        };
+        registry
+            .gauge(Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))])
+            .set(1);
+        registry.config_reloads(Reload::Applied).absolute(0);
+        registry.config_reloads(Reload::Rejected).absolute(0);
+        registry.access_log_dropped().absolute(0);
+        registry
+    }
+
+    /// The exposition in Prometheus' text format 0.0.4.
+    pub fn render(&self) -> String {
+        self.inner.handle.render()
+    }
+
+    /// Sorts samples into buckets. Call it every five seconds or so: until then each sample takes memory.
+    pub fn run_upkeep(&self) {
+        self.inner.handle.run_upkeep();
+    }
+
+    /// The gauge of a listener's open connections; see [`Counted`].
+    pub fn connections(&self, listener: &str) -> Gauge {
+        self.gauge(Metric::Connections, &[("listener", listener)])
+    }
+
+    /// The counter of loads that ended so.
+    pub fn config_reloads(&self, outcome: Reload) -> Counter {
+        let outcome = match outcome {
+            Reload::Applied => "applied",
+            Reload::Rejected => "rejected",
+        };
+        self.counter(Metric::ConfigReloads, &[("outcome", outcome)])
+    }
+
+    /// Marks the configuration in force: the first 12 hex digits of its hash, and its release.
+    pub fn set_config_info(&self, config: &str, release: &str) {
+        let gauge = self.gauge(Metric::ConfigInfo, &[("config", config), ("release", release)]);
+        let mut in_force = self
+            .inner
+            .config_in_force
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = in_force.replace(gauge.clone()) {
+            earlier.set(0);
+        }
+        gauge.set(1);
+    }
+
+    /// Notes when the certificate that serves a host ends, in seconds since 1970.
+    pub fn set_certificate_expiry(&self, host: &str, unix_seconds: i64) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "exact for every date in the next 200 million years"
+        )]
+        self.gauge(Metric::CertificateExpiry, &[("host", host)])
+            .set(unix_seconds as f64);
+    }
+
+    /// The counter of lost access log lines: give it [`crate::access_log::AccessLog::dropped`] with `absolute`.
+    pub fn access_log_dropped(&self) -> Counter {
+        self.counter(Metric::AccessLogDropped, &[])
+    }
+
+    fn counter(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Counter {
+        self.inner
+            .recorder
+            .register_counter(&key(metric, labels), &METADATA)
+    }
+
+    fn gauge(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Gauge {
+        self.inner
+            .recorder
+            .register_gauge(&key(metric, labels), &METADATA)
+    }
+
+    fn histogram(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Histogram {
+        self.inner
+            .recorder
+            .register_histogram(&key(metric, labels), &METADATA)
+    }
+}
+
+fn key(metric: Metric, labels: &[(&'static str, &str)]) -> Key {
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|&(name, value)| Label::new(name, value.to_owned()))
+        .collect();
+    Key::from_parts(metric.name(), labels)
+}
+
+/// Counts one in a gauge for as long as it lives, however that ends.
+#[must_use = "it counts only while it is kept"]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more in this gauge.
+    pub fn in_gauge(gauge: &Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
