@@ -36,10 +36,7 @@ pub enum CertError {
 impl CertError {
     /// Whether the fault lies with the key rather than with the certificate.
     pub(crate) fn blames_key(&self) -> bool {
-        matches!(
-            self,
-            Self::NoKey | Self::EncryptedKey | Self::BadKey | Self::KeyMismatch
-        )
+        matches!(self, Self::NoKey | Self::EncryptedKey | Self::BadKey | Self::KeyMismatch)
     }
 }
 

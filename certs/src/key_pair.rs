@@ -50,12 +50,7 @@ impl KeyPair {
                 _ => return Err(bad),
             }
         }
-        let Facts {
-            names,
-            not_before,
-            not_after,
-            self_signed,
-        } = own.ok_or(CertError::NoCertificate)?;
+        let Facts { names, not_before, not_after, self_signed } = own.ok_or(CertError::NoCertificate)?;
 
         let certified = CertifiedKey::new(chain, any_supported_type(key).map_err(|_| CertError::BadKey)?);
         match certified.keys_match() {
@@ -66,13 +61,7 @@ impl KeyPair {
         if names.is_empty() {
             return Err(CertError::NoNames);
         }
-        Ok(Self {
-            certified: Arc::new(certified),
-            names,
-            not_before,
-            not_after,
-            self_signed,
-        })
+        Ok(Self { certified: Arc::new(certified), names, not_before, not_after, self_signed })
     }
 
     /// What rustls serves.
@@ -142,11 +131,7 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertError> {
         // The parser's own error quotes the line, which may be a key in the wrong file.
         chain.push(certificate.map_err(|_| CertError::BadCertificate(chain.len() + 1))?);
     }
-    if chain.is_empty() {
-        Err(CertError::NoCertificate)
-    } else {
-        Ok(chain)
-    }
+    if chain.is_empty() { Err(CertError::NoCertificate) } else { Ok(chain) }
 }
 
 fn private_key(pem: &[u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, CertError> {

@@ -59,11 +59,7 @@ impl Names {
     /// Every name as written in a certificate: hosts, wildcards, addresses.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         let wildcards = self.wildcards.iter().map(|parent| format!("*.{parent}"));
-        self.exact
-            .iter()
-            .cloned()
-            .chain(wildcards)
-            .chain(self.addresses.iter().map(ToString::to_string))
+        self.exact.iter().cloned().chain(wildcards).chain(self.addresses.iter().map(ToString::to_string))
     }
 }
 
@@ -74,9 +70,7 @@ pub(crate) fn fold(host: &str) -> String {
 
 /// What a wildcard must name to cover `host`: it stands for exactly one label (RFC 6125, 6.4.3).
 pub(crate) fn parent(host: &str) -> Option<&str> {
-    host.split_once('.')
-        .filter(|(label, _)| !label.is_empty())
-        .map(|(_, parent)| parent)
+    host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent)
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {
@@ -93,15 +87,7 @@ mod tests {
     #[test]
     fn a_wildcard_stands_for_one_label() {
         let mut names = Names::default();
-        for host in [
-            "Example.com",
-            "*.Example.com",
-            "*",
-            "*.",
-            "w*.example.com",
-            "*.*.example.com",
-            "",
-        ] {
+        for host in ["Example.com", "*.Example.com", "*", "*.", "w*.example.com", "*.*.example.com", ""] {
             names.add_host(host);
         }
         assert_eq!(names.iter().collect::<Vec<_>>(), ["example.com", "*.example.com"]);
@@ -121,10 +107,7 @@ mod tests {
     #[test]
     fn addresses_are_four_or_sixteen_octets() {
         assert_eq!(address(&[127, 0, 0, 1]), "127.0.0.1".parse().ok());
-        assert_eq!(
-            address(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-            "::1".parse().ok()
-        );
+        assert_eq!(address(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), "::1".parse().ok());
         assert_eq!(address(&[127, 0, 0]), None);
     }
 }

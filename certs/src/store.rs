@@ -85,11 +85,7 @@ impl Index {
                 index.exact.entry(host.clone()).or_default().push(pair.clone());
             }
             for parent in &pair.names().wildcards {
-                index
-                    .wildcards
-                    .entry(parent.clone())
-                    .or_default()
-                    .push(pair.clone());
+                index.wildcards.entry(parent.clone()).or_default().push(pair.clone());
             }
             if !pair.names().addresses.is_empty() {
                 index.by_address.push(pair);
@@ -100,20 +96,12 @@ impl Index {
 
     fn named(&self, host: &str) -> Option<&Vec<KeyPair>> {
         let host = fold(host);
-        self.exact
-            .get(&host)
-            .or_else(|| self.wildcards.get(parent(&host)?))
+        self.exact.get(&host).or_else(|| self.wildcards.get(parent(&host)?))
     }
 
     fn expiries(&self) -> Vec<(String, i64)> {
         let mut rows: HashMap<String, i64> = HashMap::new();
-        for pair in self
-            .exact
-            .values()
-            .chain(self.wildcards.values())
-            .flatten()
-            .chain(&self.by_address)
-        {
+        for pair in self.exact.values().chain(self.wildcards.values()).flatten().chain(&self.by_address) {
             for name in pair.names().iter() {
                 let latest = rows.entry(name).or_insert(i64::MIN);
                 *latest = pair.not_after().max(*latest);
@@ -133,10 +121,7 @@ fn choose(candidates: &[KeyPair], schemes: &[SignatureScheme]) -> Option<Arc<Cer
             let verifiable = |pair: &&KeyPair| pair.certified().key.choose_scheme(schemes).is_some();
             let mut usable = several.iter().filter(verifiable);
             let first = usable.clone().next();
-            usable
-                .find(|pair| pair.valid_at(now))
-                .or(first)
-                .or(several.first())?
+            usable.find(|pair| pair.valid_at(now)).or(first).or(several.first())?
         }
     };
     Some(Arc::clone(served.certified()))

@@ -10,6 +10,10 @@
 //! * unknown keys are found by the decoder itself: `deny_unknown_fields` is not needed;
 //! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
 
+pub mod compile;
+pub mod load;
+pub mod raw;
+
 mod align;
 mod decode;
 mod interpolate;
@@ -23,19 +27,19 @@ mod spanned;
 mod suggest;
 mod syntax;
 mod tree;
-mod units;
 mod yaml;
 
 pub use decode::decode;
 pub use interpolate::interpolate;
 pub use problem::{Note, Problem, Problems};
 pub use report::{Report, wants_colour};
-pub use shapes::{Entries, Form, OneOrMany};
+pub use rules::shapes::OneOrMany;
+pub use shapes::{Entries, Form};
 pub use source::{Place, Source};
 pub use spanned::Spanned;
 pub use suggest::nearest;
 pub use tree::{Node, Origin, Scalar, Value};
-pub use units::{Size, Time, UnitError};
+pub use rules::units::{Size, Time, UnitError};
 pub use yaml::{MAX_BYTES, parse};
 
 #[cfg(test)]

@@ -1,2 +1,13 @@
-//! x
+//! portcullis: a security gateway in front of chatbot backends.
+
+pub mod access_log;
+pub mod admin;
 pub mod config;
+pub mod demo;
+pub mod edge;
+pub mod mends;
+pub mod metrics;
+pub mod redact;
+mod side_door;
+pub mod snapshot;
+pub mod upstream;

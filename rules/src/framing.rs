@@ -60,11 +60,9 @@ pub fn inspect(buf: &[u8], limits: &HeadLimits) -> Result<Head, Refusal> {
     let window = buf.get(..limits.bytes).unwrap_or(buf);
     match head(window, limits)? {
         Some(len) => Ok(Head::Complete { len }),
-        None if buf.len() > limits.bytes => Err(Refusal::new(
-            Code::HeaderTooLarge,
-            GATE,
-            "the head is larger than `header_bytes`",
-        )),
+        None if buf.len() > limits.bytes => {
+            Err(Refusal::new(Code::HeaderTooLarge, GATE, "the head is larger than `header_bytes`"))
+        }
         None => Ok(Head::Incomplete),
     }
 }
@@ -75,11 +73,9 @@ pub fn inspect(buf: &[u8], limits: &HeadLimits) -> Result<Head, Refusal> {
 /// `bad_request` or `method_not_allowed`.
 pub fn check_method(method: &[u8]) -> Result<(), Refusal> {
     match method {
-        b"CONNECT" | b"TRACE" => Err(Refusal::new(
-            Code::MethodNotAllowed,
-            GATE,
-            "CONNECT and TRACE are never forwarded",
-        )),
+        b"CONNECT" | b"TRACE" => {
+            Err(Refusal::new(Code::MethodNotAllowed, GATE, "CONNECT and TRACE are never forwarded"))
+        }
         [] => Err(bad("the method is empty")),
         _ if method.len() > METHOD_BYTES => Err(bad("the method is longer than 32 bytes")),
         _ if !method.iter().copied().all(is_token) => Err(bad("the method is not a token")),
@@ -113,11 +109,7 @@ fn head(window: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Refusal> {
         }
         count += 1;
         if count > limits.fields {
-            return Err(Refusal::new(
-                Code::HeaderTooLarge,
-                GATE,
-                "more header fields than `headers`",
-            ));
+            return Err(Refusal::new(Code::HeaderTooLarge, GATE, "more header fields than `headers`"));
         }
         let Some((name, value, after)) = field_line(rest)? else {
             return Ok(None);
@@ -153,9 +145,7 @@ fn version(rest: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     if END.starts_with(rest) {
         return Ok(None);
     }
-    Err(bad(
-        "the request line does not end in one space, HTTP/1.1 and CRLF",
-    ))
+    Err(bad("the request line does not end in one space, HTTP/1.1 and CRLF"))
 }
 
 type FieldLine<'a> = (&'a [u8], &'a [u8], &'a [u8]);

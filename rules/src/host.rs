@@ -25,16 +25,10 @@ impl<'a> Host<'a> {
         let (name, port) = if let Some(text) = text.strip_prefix('[') {
             let (address, port) = text.split_once(']')?;
             let address: Ipv6Addr = address.parse().ok()?;
-            let port = if port.is_empty() {
-                None
-            } else {
-                Some(port.strip_prefix(':')?)
-            };
+            let port = if port.is_empty() { None } else { Some(port.strip_prefix(':')?) };
             (Cow::Owned(format!("[{address}]")), port)
         } else {
-            let (name, port) = text
-                .split_once(':')
-                .map_or((text, None), |(name, port)| (name, Some(port)));
+            let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
             (dns(name)?, port)
         };
         let port = match port {
@@ -66,9 +60,7 @@ fn dns(text: &str) -> Option<Cow<'_, str>> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let legal = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -76,18 +68,12 @@ fn dns(text: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
-    Some(if upper {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    })
+    Some(if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) })
 }
 
 fn number(digits: &str) -> Option<u16> {
     // `parse` alone would take `+443` and `00443`.
-    digits
-        .starts_with(|first: char| ('1'..='9').contains(&first))
-        .then(|| digits.parse().ok())?
+    digits.starts_with(|first: char| ('1'..='9').contains(&first)).then(|| digits.parse().ok())?
 }
 
 /// The hosts of a listener, compiled. Ports are not compared.
@@ -138,30 +124,18 @@ impl Hosts {
         let mut hosts = Self::default();
         let mut problems = Vec::new();
         for entry in served {
-            hosts
-                .add(entry, Place::Served)
-                .unwrap_or_else(|problem| problems.push(problem));
+            hosts.add(entry, Place::Served).unwrap_or_else(|problem| problems.push(problem));
         }
         for (from, to) in redirected {
             let place = target(to).map(|to| Place::Elsewhere(to.to_string().into()));
-            place
-                .and_then(|place| hosts.add(from, place))
-                .unwrap_or_else(|problem| problems.push(problem));
+            place.and_then(|place| hosts.add(from, place)).unwrap_or_else(|problem| problems.push(problem));
         }
         for (_, to) in redirected {
             if target(to).is_ok_and(|to| matches!(hosts.of.get(to.name()), Some(Place::Elsewhere(_)))) {
-                problems.push(wrong(
-                    to,
-                    "is redirected itself",
-                    "redirect to the last host at once",
-                ));
+                problems.push(wrong(to, "is redirected itself", "redirect to the last host at once"));
             }
         }
-        if problems.is_empty() {
-            Ok(hosts)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(hosts) } else { Err(problems) }
     }
 
     fn add(&mut self, entry: &str, place: Place) -> Result<(), HostError> {
@@ -175,11 +149,7 @@ impl Hosts {
         }
         match self.of.insert(host.name.as_ref().into(), place) {
             None => Ok(()),
-            Some(_) => Err(wrong(
-                entry,
-                "is there twice",
-                "list each host once, as served or as redirected",
-            )),
+            Some(_) => Err(wrong(entry, "is there twice", "list each host once, as served or as redirected")),
         }
     }
 
@@ -199,9 +169,5 @@ fn target(entry: &str) -> Result<Host<'_>, HostError> {
 }
 
 fn wrong(entry: &str, message: &'static str, remedy: &'static str) -> HostError {
-    HostError {
-        entry: entry.to_owned(),
-        message,
-        remedy,
-    }
+    HostError { entry: entry.to_owned(), message, remedy }
 }

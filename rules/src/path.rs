@@ -47,10 +47,7 @@ impl<'a> Path<'a> {
             return Err("the path does not begin with a slash");
         }
         let path = match plain(raw) {
-            Some(text) => Self {
-                text: Cow::Borrowed(text),
-                forward: Cow::Borrowed(text),
-            },
+            Some(text) => Self { text: Cow::Borrowed(text), forward: Cow::Borrowed(text) },
             None => Self::rebuild(raw)?,
         };
         if path.segments().any(is_dots) {
@@ -90,10 +87,7 @@ impl<'a> Path<'a> {
             Ok(same) if same == forward => Cow::Borrowed(same),
             _ => Cow::Owned(forward),
         };
-        Ok(Self {
-            text: Cow::Owned(checked(text)?),
-            forward,
-        })
+        Ok(Self { text: Cow::Owned(checked(text)?), forward })
     }
 
     /// The decoded path. Begins with `/`; a slash in it always separates segments.
@@ -117,10 +111,7 @@ impl<'a> Path<'a> {
 
     /// The same path, free of the request it was read from.
     pub fn into_owned(self) -> Path<'static> {
-        Path {
-            text: Cow::Owned(self.text.into_owned()),
-            forward: Cow::Owned(self.forward.into_owned()),
-        }
+        Path { text: Cow::Owned(self.text.into_owned()), forward: Cow::Owned(self.forward.into_owned()) }
     }
 }
 
@@ -149,11 +140,7 @@ pub(crate) fn literal(raw: &str) -> Result<String, &'static str> {
         });
     }
     let text = checked(text)?;
-    if is_dots(&text) {
-        Err("the path has a dot segment")
-    } else {
-        Ok(text)
-    }
+    if is_dots(&text) { Err("the path has a dot segment") } else { Ok(text) }
 }
 
 /// Escapes a decoded segment so that [`Path::parse`] reads the same segment again.
@@ -172,9 +159,7 @@ pub(crate) fn escaped(segment: &str) -> String {
 /// The byte that an escape stands for; `bytes` is just behind the `%`.
 fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, &'static str> {
     let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-    let value = digit()
-        .zip(digit())
-        .and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+    let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
     match value {
         None => Err("the path has a broken percent-escape"),
         Some(b'/') => Err("the path has an encoded slash"),

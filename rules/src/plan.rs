@@ -42,7 +42,12 @@ impl Plan {
     }
 
     /// Asks the gates that need the whole body, in order.
-    pub fn judge_body(&self, view: &View<'_>, body: &[u8], observed: impl FnMut(&Refusal) -> bool) -> Verdict {
+    pub fn judge_body(
+        &self,
+        view: &View<'_>,
+        body: &[u8],
+        observed: impl FnMut(&Refusal) -> bool,
+    ) -> Verdict {
         ask(self.gates.body.iter().map(|standing| standing.gate.judge(view, body)), observed)
     }
 

@@ -117,7 +117,11 @@ mod tests {
     fn every_monotone_key_belongs_to_its_policy() {
         for row in REGISTRY {
             for key in row.monotone {
-                assert!(*key == row.key || key.starts_with(&format!("{}.", row.key)), "{key} is not under {}", row.key);
+                assert!(
+                    *key == row.key || key.starts_with(&format!("{}.", row.key)),
+                    "{key} is not under {}",
+                    row.key
+                );
             }
         }
     }

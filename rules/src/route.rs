@@ -91,11 +91,8 @@ pub struct Found<'a, T> {
 impl<T> Table<T> {
     /// Compiles routes, each with its patterns. Reports every ambiguity, in order.
     pub fn compile(routes: Vec<(Vec<Pattern>, T)>) -> Result<Self, Vec<Ambiguity>> {
-        let mut table = Self {
-            routes: Vec::with_capacity(routes.len()),
-            leaves: Vec::new(),
-            root: Node::default(),
-        };
+        let mut table =
+            Self { routes: Vec::with_capacity(routes.len()), leaves: Vec::new(), root: Node::default() };
         let mut clashes = Vec::new();
         for (index, (patterns, route)) in routes.into_iter().enumerate() {
             table.routes.push(route);
@@ -108,10 +105,7 @@ impl<T> Table<T> {
                         .into_iter()
                         .map(|(left, method)| (left, leaf, method)),
                 );
-                table.leaves.push(Leaf {
-                    route: index,
-                    pattern,
-                });
+                table.leaves.push(Leaf { route: index, pattern });
             }
         }
         if clashes.is_empty() {
@@ -127,11 +121,7 @@ impl<T> Table<T> {
         let (left, right) = (self.leaves.get(left)?, self.leaves.get(right)?);
         let method = method.unwrap_or_else(|| self.root.group(&right.pattern).left_over());
         let example = format!("{method} {}", self.root.example(&right.pattern));
-        Some(Ambiguity {
-            left: left.route,
-            right: right.route,
-            example,
-        })
+        Some(Ambiguity { left: left.route, right: right.route, example })
     }
 
     /// The route for a method and a path; see the module for the order. The method's case counts (RFC 9110 9.1).
@@ -145,29 +135,16 @@ impl<T> Table<T> {
             return Lookup::MethodNotAllowed { allow: &group.allow };
         };
         spans.leaf = leaf;
-        let found = self.leaves.get(leaf).and_then(
-            |Leaf {
-                 route: index,
-                 pattern,
-             }| {
-                let captures = Captures::new(pattern, text, spans);
-                Some(Found {
-                    index: *index,
-                    route: self.routes.get(*index)?,
-                    captures,
-                })
-            },
-        );
+        let found = self.leaves.get(leaf).and_then(|Leaf { route: index, pattern }| {
+            let captures = Captures::new(pattern, text, spans);
+            Some(Found { index: *index, route: self.routes.get(*index)?, captures })
+        });
         found.map_or(Lookup::NoRoute, Lookup::Found)
     }
 
     /// The captures again, from their places and the path they were found in. `None` if they are of another table.
     pub fn captures<'a>(&'a self, spans: Spans, path: &'a Path<'_>) -> Option<Captures<'a>> {
-        Some(Captures::new(
-            &self.leaves.get(spans.leaf)?.pattern,
-            path.as_str(),
-            spans,
-        ))
+        Some(Captures::new(&self.leaves.get(spans.leaf)?.pattern, path.as_str(), spans))
     }
 
     /// The routes, in the order they were compiled.

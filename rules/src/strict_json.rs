@@ -24,6 +24,14 @@ pub fn parse(bytes: &[u8]) -> Result<Value, String> {
     }
 }
 
+/// The object that `bytes` are, or nothing.
+pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match parse(bytes) {
+        Ok(Value::Object(object)) => Some(object),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 const DUPLICATE: &str = "a JSON member is there twice";
 
 struct Strict(Value);
@@ -96,7 +104,17 @@ mod tests {
 
     #[test]
     fn refuses_what_two_parsers_could_read_differently() {
-        for text in ["{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"\\u0062\":2}}", "{} {}", "{}x", "", "{\"a\":1,}", "[1", "\u{feff}{}", "NaN"] {
+        for text in [
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":{\"b\":1,\"\\u0062\":2}}",
+            "{} {}",
+            "{}x",
+            "",
+            "{\"a\":1,}",
+            "[1",
+            "\u{feff}{}",
+            "NaN",
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(&[b'"', 0xff, b'"']).is_err());

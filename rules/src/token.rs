@@ -21,12 +21,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use self::compact::{Header, Parts};
+use crate::strict_json;
 use crate::verdict::Code;
 
 mod algorithm;
 mod claims;
 mod compact;
-mod json;
 mod jwk;
 mod keys;
 mod pem;
@@ -35,7 +35,7 @@ mod public;
 mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use claims::{ClaimPath, Claims, Unreadable};
+pub use claims::{ClaimPath, Claims};
 pub use keys::{KeyError, KeySet};
 
 /// The longest token that is looked at, in bytes.
@@ -69,25 +69,15 @@ pub struct TokenFault {
 
 impl TokenFault {
     fn invalid(private: &'static str) -> Self {
-        Self {
-            code: Code::TokenInvalid,
-            private: Cow::Borrowed(private),
-            unknown_key: false,
-        }
+        Self { code: Code::TokenInvalid, private: Cow::Borrowed(private), unknown_key: false }
     }
 
     fn expired(private: &'static str) -> Self {
-        Self {
-            code: Code::TokenExpired,
-            ..Self::invalid(private)
-        }
+        Self { code: Code::TokenExpired, ..Self::invalid(private) }
     }
 
     fn unknown_key(private: &'static str) -> Self {
-        Self {
-            unknown_key: true,
-            ..Self::invalid(private)
-        }
+        Self { unknown_key: true, ..Self::invalid(private) }
     }
 }
 
@@ -105,35 +95,23 @@ impl Verifier {
     ) -> Result<Self, KeyError> {
         let issuer = issuer.into();
         if issuer.is_empty() {
-            return Err(KeyError::new(
-                "the issuer is empty; give the `iss` that the tokens carry",
-            ));
+            return Err(KeyError::new("the issuer is empty; give the `iss` that the tokens carry"));
         }
         if audience.is_empty() || audience.iter().any(String::is_empty) {
-            return Err(KeyError::new(
-                "the audience is empty; give the `aud` that the tokens carry",
-            ));
+            return Err(KeyError::new("the audience is empty; give the `aud` that the tokens carry"));
         }
         if leeway > MAX_LEEWAY {
             return Err(KeyError::new(format!(
                 "the leeway is above {MAX_LEEWAY} s; set the clocks right instead"
             )));
         }
-        Ok(Self {
-            issuer,
-            audience,
-            leeway: i64::from(leeway),
-            keys: keys.into(),
-        })
+        Ok(Self { issuer, audience, leeway: i64::from(leeway), keys: keys.into() })
     }
 
     /// The same expectations with other keys, as after the issuer changed its own.
     #[must_use]
     pub fn with_keys(&self, keys: impl Into<Arc<KeySet>>) -> Self {
-        Self {
-            keys: keys.into(),
-            ..self.clone()
-        }
+        Self { keys: keys.into(), ..self.clone() }
     }
 
     /// The keys in use.
@@ -153,9 +131,8 @@ impl Verifier {
         let parts = Parts::parse(token)?;
         let header = Header::parse(&parts.header)?;
         self.check_signature(&header, &parts)?;
-        let object = json::object(&parts.payload).ok_or(TokenFault::invalid(
-            "the claims are not a JSON object whose names differ",
-        ))?;
+        let object = strict_json::object(&parts.payload)
+            .ok_or(TokenFault::invalid("the claims are not a JSON object whose names differ"))?;
         self.check_parties(&object)?;
         let exp = self.check_times(&object, now)?;
         Ok(Claims::new(object, exp))
@@ -174,21 +151,14 @@ impl Verifier {
         let candidates = match (named, &header.kid) {
             (Some(key), _) => vec![key],
             // Keys without a name (a secret, a PEM) serve tokens that name theirs, too.
-            (None, Some(_)) => self
-                .keys
-                .fitting(header.algorithm)
-                .filter(|key| !key.is_named())
-                .collect(),
+            (None, Some(_)) => self.keys.fitting(header.algorithm).filter(|key| !key.is_named()).collect(),
             (None, None) => self.keys.fitting(header.algorithm).collect(),
         };
         if candidates.len() > MAX_TRIES {
             return Err(TokenFault::invalid("too many keys could be meant by the token"));
         }
         let mut tried = false;
-        for check in candidates
-            .into_iter()
-            .filter_map(|key| key.check(header.algorithm))
-        {
+        for check in candidates.into_iter().filter_map(|key| key.check(header.algorithm)) {
             tried = true;
             if check.verify(parts.signed.as_bytes(), &parts.signature) {
                 return Ok(());
@@ -208,35 +178,23 @@ impl Verifier {
             Some(_) => return Err(TokenFault::invalid("`iss` is not a string")),
             None => return Err(TokenFault::invalid("`iss` is missing")),
         }
-        let ours = |name: &Value| {
-            name.as_str()
-                .is_some_and(|name| self.audience.iter().any(|one| one == name))
-        };
+        let ours =
+            |name: &Value| name.as_str().is_some_and(|name| self.audience.iter().any(|one| one == name));
         let meant = match claims.get("aud") {
             Some(one @ Value::String(_)) => ours(one),
             Some(Value::Array(several)) if several.iter().all(Value::is_string) => several.iter().any(ours),
             Some(_) => {
-                return Err(TokenFault::invalid(
-                    "`aud` is neither a string nor a list of strings",
-                ));
+                return Err(TokenFault::invalid("`aud` is neither a string nor a list of strings"));
             }
             None => return Err(TokenFault::invalid("`aud` is missing")),
         };
-        if meant {
-            Ok(())
-        } else {
-            Err(TokenFault::invalid("`aud` names none of the audiences"))
-        }
+        if meant { Ok(()) } else { Err(TokenFault::invalid("`aud` names none of the audiences")) }
     }
 
     fn check_times(&self, claims: &Map<String, Value>, now: i64) -> Result<i64, TokenFault> {
         let bad = "`exp`, `nbf` or `iat` is not a time in seconds";
-        let time = |name| {
-            claims
-                .get(name)
-                .map(|value| seconds(value).ok_or(TokenFault::invalid(bad)))
-                .transpose()
-        };
+        let time =
+            |name| claims.get(name).map(|value| seconds(value).ok_or(TokenFault::invalid(bad))).transpose();
         let exp = time("exp")?.ok_or(TokenFault::invalid("`exp` is missing"))?;
         let (nbf, iat) = (time("nbf")?, time("iat")?);
         if now >= exp.saturating_add(self.leeway) {
@@ -257,10 +215,7 @@ impl Verifier {
 fn seconds(value: &Value) -> Option<i64> {
     let seconds = match value.as_i64() {
         Some(whole) => whole,
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "`as` saturates, and the range is checked below"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the range is checked below")]
         None => value.as_f64()?.floor() as i64,
     };
     (-LAST_SECOND..=LAST_SECOND).contains(&seconds).then_some(seconds)

@@ -113,12 +113,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with the code's own public sentence.
     pub fn new(code: Code, gate: &'static str, private: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            gate,
-            public: code.public(),
-            private: private.into(),
-        }
+        Self { code, gate, public: code.public(), private: private.into() }
     }
 
     /// The same refusal with a public sentence of its own.
@@ -140,10 +135,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), Code::ALL.len());
         for code in Code::ALL {
-            assert!(
-                code.status().is_client_error() || code.status().is_server_error(),
-                "{code}"
-            );
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code}");
         }
     }
 }

@@ -54,17 +54,9 @@ pub struct Received {
 impl Received {
     /// The only value of a header; fails when it came more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str());
+        let mut values = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
-        assert!(
-            values.next().is_none(),
-            "{name} arrived twice: {:?}",
-            self.headers
-        );
+        assert!(values.next().is_none(), "{name} arrived twice: {:?}", self.headers);
         first
     }
 }
@@ -105,10 +97,7 @@ impl Events {
     /// Writes one server-sent event; returns when it was handed to the connection.
     pub async fn send(&self, data: &str) -> Instant {
         let at = Instant::now();
-        self.0
-            .send(Bytes::from(format!("data: {data}\n\n")))
-            .await
-            .expect("the stream is still read");
+        self.0.send(Bytes::from(format!("data: {data}\n\n"))).await.expect("the stream is still read");
         at
     }
 
@@ -132,11 +121,7 @@ impl Backend {
 
     /// TLS for `name`, HTTP/2 or HTTP/1.1 by ALPN.
     pub async fn https(certificates: &Certificates, name: &str) -> Self {
-        Self::on_tcp(
-            "https",
-            Some(certificates.server_config(&[name], &["h2", "http/1.1"])),
-        )
-        .await
+        Self::on_tcp("https", Some(certificates.server_config(&[name], &["h2", "http/1.1"]))).await
     }
 
     async fn on_tcp(scheme: &str, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
@@ -163,14 +148,7 @@ impl Backend {
             }
         });
         let url = format!("{scheme}://{address}");
-        Self {
-            record,
-            arrived,
-            url,
-            address: Some(address),
-            _folder: None,
-            task,
-        }
+        Self { record, arrived, url, address: Some(address), _folder: None, task }
     }
 
     /// On a unix socket in a folder of its own.
@@ -187,14 +165,7 @@ impl Backend {
             }
         });
         let url = format!("unix:{}", path.display());
-        Self {
-            record,
-            arrived,
-            url,
-            address: None,
-            _folder: Some(folder),
-            task,
-        }
+        Self { record, arrived, url, address: None, _folder: Some(folder), task }
     }
 
     /// What goes under `servers:`.
@@ -239,11 +210,8 @@ impl Backend {
 
     /// Fails when anything but the fences of [`crate::Stage::assert_untouched`] arrived.
     pub fn assert_untouched(&self) {
-        let touched: Vec<_> = self
-            .requests()
-            .into_iter()
-            .filter(|seen| !seen.target.contains("fence="))
-            .collect();
+        let touched: Vec<_> =
+            self.requests().into_iter().filter(|seen| !seen.target.contains("fence=")).collect();
         assert!(touched.is_empty(), "the backend was reached: {touched:#?}");
     }
 
@@ -255,13 +223,7 @@ impl Backend {
     /// The next request for `path` is answered with an event stream that the test writes.
     pub fn events(&self, path: &str) -> Events {
         let (sender, receiver) = mpsc::channel(1);
-        self.record
-            .streams
-            .lock()
-            .unwrap()
-            .entry(path.to_owned())
-            .or_default()
-            .push_back(receiver);
+        self.record.streams.lock().unwrap().entry(path.to_owned()).or_default().push_back(receiver);
         Events(sender)
     }
 }
@@ -294,11 +256,7 @@ fn full(text: impl Into<Bytes>) -> Body {
 }
 
 fn respond(status: StatusCode, kind: &str, text: impl Into<Bytes>) -> Response<Body> {
-    Response::builder()
-        .status(status)
-        .header("content-type", kind)
-        .body(full(text))
-        .unwrap()
+    Response::builder().status(status).header("content-type", kind).body(full(text)).unwrap()
 }
 
 fn json_answer(value: &Value) -> Response<Body> {

@@ -62,9 +62,7 @@ impl Ask {
 
     /// `POST target` with a JSON body.
     pub fn post(target: &str, body: impl Into<Bytes>) -> Self {
-        Self::new("POST", target)
-            .header("content-type", "application/json")
-            .body(body)
+        Self::new("POST", target).header("content-type", "application/json").body(body)
     }
 
     /// One more header line.
@@ -107,10 +105,7 @@ impl Ask {
         } else {
             self.target.clone()
         };
-        let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(uri)
-            .version(version);
+        let mut request = Request::builder().method(self.method.clone()).uri(uri).version(version);
         if version != Version::HTTP_2 {
             request = request.header("host", &self.host);
         }
@@ -120,10 +115,8 @@ impl Ask {
         }
         let body = if self.chunked {
             let pieces: Vec<Bytes> = self.body.chunks(16 * 1024).map(Bytes::copy_from_slice).collect();
-            StreamBody::new(stream::iter(
-                pieces.into_iter().map(|piece| Ok(Frame::data(piece))),
-            ))
-            .boxed_unsync()
+            StreamBody::new(stream::iter(pieces.into_iter().map(|piece| Ok(Frame::data(piece)))))
+                .boxed_unsync()
         } else {
             Full::new(self.body.clone()).boxed_unsync()
         };
@@ -147,9 +140,7 @@ pub struct Reply {
 impl Reply {
     /// A header's value, empty when there is none.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap_or("(not text)"))
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap_or("(not text)"))
     }
 
     /// The body as JSON; `null` when it is not.
@@ -182,31 +173,19 @@ pub struct Client {
 impl Client {
     /// HTTP/1.1 without TLS.
     pub fn plain(address: SocketAddr) -> Self {
-        Self {
-            address,
-            tls: None,
-            http2: false,
-        }
+        Self { address, tls: None, http2: false }
     }
 
     /// HTTP/1.1 over TLS, SNI [`HOST`].
     pub fn http1(address: SocketAddr, certificates: &Certificates) -> Self {
         let config = certificates.client_config(&["http/1.1"]);
-        Self {
-            address,
-            tls: Some((config, HOST.to_owned())),
-            http2: false,
-        }
+        Self { address, tls: Some((config, HOST.to_owned())), http2: false }
     }
 
     /// HTTP/2 over TLS, SNI [`HOST`].
     pub fn http2(address: SocketAddr, certificates: &Certificates) -> Self {
         let config = certificates.client_config(&["h2"]);
-        Self {
-            address,
-            tls: Some((config, HOST.to_owned())),
-            http2: true,
-        }
+        Self { address, tls: Some((config, HOST.to_owned())), http2: true }
     }
 
     /// Another name in the handshake.
@@ -226,9 +205,7 @@ impl Client {
             None => Connection::over(stream, self.http2).await,
             Some((config, sni)) => {
                 let name = ServerName::try_from(sni.clone()).unwrap();
-                let stream = TlsConnector::from(Arc::clone(config))
-                    .connect(name, stream)
-                    .await?;
+                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
                 Connection::over(stream, self.http2).await
             }
         }
@@ -279,21 +256,14 @@ impl Connection {
             let task = tokio::spawn(async move {
                 let _ = connection.await;
             });
-            return Ok(Self {
-                sender: Sender::Two(sender),
-                task,
-            });
+            return Ok(Self { sender: Sender::Two(sender), task });
         }
-        let (sender, connection) = hyper::client::conn::http1::handshake(io)
-            .await
-            .map_err(std::io::Error::other)?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(io).await.map_err(std::io::Error::other)?;
         let task = tokio::spawn(async move {
             let _ = connection.with_upgrades().await;
         });
-        Ok(Self {
-            sender: Sender::One(sender),
-            task,
-        })
+        Ok(Self { sender: Sender::One(sender), task })
     }
 
     /// Sends and returns as soon as the header of the answer is there.
@@ -314,12 +284,7 @@ impl Connection {
     pub async fn try_send(&mut self, ask: Ask) -> hyper::Result<Reply> {
         let (head, body) = self.open(&ask).await?.into_parts();
         let body = body.collect().await?.to_bytes();
-        Ok(Reply {
-            status: head.status,
-            headers: head.headers,
-            body,
-            version: head.version,
-        })
+        Ok(Reply { status: head.status, headers: head.headers, body, version: head.version })
     }
 
     /// Like [`Connection::try_send`], failing the test when there is no answer.

@@ -73,17 +73,10 @@ impl Configuration {
     /// Takes a key away.
     pub fn remove(&mut self, path: &str) -> &mut Self {
         let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-        let pointer: String = parent
-            .split('.')
-            .filter(|part| !part.is_empty())
-            .fold(String::new(), |p, part| p + "/" + part);
-        let map = self
-            .root
-            .pointer_mut(&pointer)
-            .and_then(Value::as_object_mut)
-            .expect(path);
-        map.shift_remove(key)
-            .unwrap_or_else(|| panic!("{path} is not in the configuration"));
+        let pointer: String =
+            parent.split('.').filter(|part| !part.is_empty()).fold(String::new(), |p, part| p + "/" + part);
+        let map = self.root.pointer_mut(&pointer).and_then(Value::as_object_mut).expect(path);
+        map.shift_remove(key).unwrap_or_else(|| panic!("{path} is not in the configuration"));
         self
     }
 
@@ -96,10 +89,7 @@ impl Configuration {
     /// The route of this name.
     pub fn route(&mut self, name: &str) -> &mut Value {
         let routes = self.root["routes"].as_array_mut().unwrap();
-        routes
-            .iter_mut()
-            .find(|route| route["name"] == name)
-            .unwrap_or_else(|| panic!("no route {name}"))
+        routes.iter_mut().find(|route| route["name"] == name).unwrap_or_else(|| panic!("no route {name}"))
     }
 
     /// The file's text.
@@ -177,14 +167,8 @@ fn scalar(value: &Value) -> bool {
 }
 
 fn plain(key: &str) -> String {
-    let simple = key
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    if simple && !key.is_empty() {
-        key.to_owned()
-    } else {
-        Value::from(key).to_string()
-    }
+    let simple = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if simple && !key.is_empty() { key.to_owned() } else { Value::from(key).to_string() }
 }
 
 #[cfg(test)]
@@ -195,18 +179,13 @@ mod tests {
     fn the_text_is_block_yaml() {
         let tree = json!({ "a": { "b": [1, { "c": "x", "d": [] }], "/p": "q: r" }, "e": true });
         let text = Configuration { root: tree }.yaml();
-        assert_eq!(
-            text,
-            "a:\n  b:\n    - 1\n    - c: \"x\"\n      d: []\n  \"/p\": \"q: r\"\ne: true\n"
-        );
+        assert_eq!(text, "a:\n  b:\n    - 1\n    - c: \"x\"\n      d: []\n  \"/p\": \"q: r\"\ne: true\n");
     }
 
     #[test]
     fn one_thing_can_be_changed() {
         let mut configuration = Configuration::complete("http://127.0.0.1:1");
-        configuration
-            .set("listen.limits.idle", "1s")
-            .remove("upstreams.chatbot.inject");
+        configuration.set("listen.limits.idle", "1s").remove("upstreams.chatbot.inject");
         configuration.route("list")["public"] = json!("why");
         assert_eq!(configuration.root["listen"]["limits"]["idle"], "1s");
         assert_eq!(configuration.root["upstreams"]["chatbot"].get("inject"), None);

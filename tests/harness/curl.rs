@@ -51,36 +51,15 @@ pub async fn curl_url(stage: &Stage, url: &str, args: &[&str]) -> Curl {
     let (head, body) = (folder.path().join("head"), folder.path().join("body"));
     let ca = stage.site.path("tls/ca.pem");
     let mut command = Command::new("curl");
-    command.args([
-        "-sS",
-        "--max-time",
-        "60",
-        "--noproxy",
-        "*",
-        "-w",
-        "%{http_code} %{http_version}",
-    ]);
-    command
-        .arg("--cacert")
-        .arg(ca)
-        .arg("-D")
-        .arg(&head)
-        .arg("-o")
-        .arg(&body);
-    for address in [stage.gateway.https_if_any(), stage.gateway.http_if_any()]
-        .into_iter()
-        .flatten()
-    {
+    command.args(["-sS", "--max-time", "60", "--noproxy", "*", "-w", "%{http_code} %{http_version}"]);
+    command.arg("--cacert").arg(ca).arg("-D").arg(&head).arg("-o").arg(&body);
+    for address in [stage.gateway.https_if_any(), stage.gateway.http_if_any()].into_iter().flatten() {
         for host in [HOST, "api.example.test", "www.example.test", "other.example.test"] {
-            command
-                .arg("--resolve")
-                .arg(format!("{host}:{}:127.0.0.1", address.port()));
+            command.arg("--resolve").arg(format!("{host}:{}:127.0.0.1", address.port()));
         }
     }
     command.args(args).arg(url).stdin(Stdio::null());
-    let output = within("curl", command.output())
-        .await
-        .expect("curl is installed (tests/run installs it)");
+    let output = within("curl", command.output()).await.expect("curl is installed (tests/run installs it)");
     let written = String::from_utf8_lossy(&output.stdout).into_owned();
     let (status, version) = written.split_once(' ').unwrap_or(("0", ""));
     let head = std::fs::read_to_string(&head).unwrap_or_default();
@@ -89,12 +68,7 @@ pub async fn curl_url(stage: &Stage, url: &str, args: &[&str]) -> Curl {
         status: status.parse().unwrap_or(0),
         version: version.to_owned(),
         body: std::fs::read(&body).unwrap_or_default(),
-        head: head
-            .trim_end()
-            .rsplit("\r\n\r\n")
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        head: head.trim_end().rsplit("\r\n\r\n").next().unwrap_or_default().to_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }

@@ -27,20 +27,15 @@ impl Gateway {
             Ok(gateway) => gateway,
             Err(outcome) => {
                 let text = std::fs::read_to_string(site.path("portcullis.yaml")).unwrap_or_default();
-                panic!(
-                    "the gateway did not start (exit {}):\n{}\n---\n{text}",
-                    outcome.code, outcome.stderr
-                )
+                panic!("the gateway did not start (exit {}):\n{}\n---\n{text}", outcome.code, outcome.stderr)
             }
         }
     }
 
     /// Serves, or returns what it said instead.
     pub async fn try_start(site: &Site) -> Result<Self, Outcome> {
-        let mut child = site
-            .command(&["run", "--config", "portcullis.yaml"])
-            .spawn()
-            .expect("the executable starts");
+        let mut child =
+            site.command(&["run", "--config", "portcullis.yaml"]).spawn().expect("the executable starts");
         let out = Lines::collect(child.stdout.take().unwrap());
         let err = Lines::collect(child.stderr.take().unwrap());
         let ready = err.first(|line| line.trim_end().ends_with("ready").then_some(()));
@@ -48,11 +43,7 @@ impl Gateway {
             let status = within("the gateway to exit", child.wait()).await.unwrap();
             out.ended().await;
             let code = status.code().unwrap_or(-1);
-            return Err(Outcome {
-                code,
-                stdout: out.text(),
-                stderr: err.text(),
-            });
+            return Err(Outcome { code, stdout: out.text(), stderr: err.text() });
         }
         let told = err.all();
         let find = |name: &str| {
@@ -60,14 +51,7 @@ impl Gateway {
             let address = told.iter().find_map(|line| line.split_once(&mark))?.1;
             Some(address.split_whitespace().next()?.parse().expect("an address"))
         };
-        Ok(Self {
-            http: find("http"),
-            https: find("https"),
-            admin: find("admin"),
-            child,
-            out,
-            err,
-        })
+        Ok(Self { http: find("http"), https: find("https"), admin: find("admin"), child, out, err })
     }
 
     /// The HTTPS listener.
@@ -97,9 +81,7 @@ impl Gateway {
 
     /// The first access-log line that `pick` accepts.
     pub async fn log_line(&self, pick: impl Fn(&Value) -> bool) -> Value {
-        let line = self
-            .out
-            .first(|line| serde_json::from_str(line).ok().filter(|line| pick(line)));
+        let line = self.out.first(|line| serde_json::from_str(line).ok().filter(|line| pick(line)));
         match tokio::time::timeout(crate::PATIENCE, line).await {
             Ok(Some(line)) => line,
             _ => panic!("no such line in the access log:\n{}", self.out.text()),
@@ -110,11 +92,7 @@ impl Gateway {
     pub async fn signal(&self, name: &str) {
         let Some(id) = self.child.id() else { return };
         // The shell's own `kill`: the workspace has no binding to the system call.
-        let status = Command::new("sh")
-            .args(["-c", &format!("kill -s {name} {id}")])
-            .status()
-            .await
-            .unwrap();
+        let status = Command::new("sh").args(["-c", &format!("kill -s {name} {id}")]).status().await.unwrap();
         assert!(status.success(), "kill -s {name} {id}");
     }
 
@@ -134,9 +112,7 @@ impl Gateway {
     pub async fn reload(&self, part: &str) -> String {
         let seen = self.err.all().len();
         self.signal("HUP").await;
-        let line = self
-            .err
-            .first_from(seen, |line| line.contains(part).then(|| line.to_owned()));
+        let line = self.err.first_from(seen, |line| line.contains(part).then(|| line.to_owned()));
         match tokio::time::timeout(crate::PATIENCE, line).await {
             Ok(Some(line)) => line,
             _ => panic!("after SIGHUP no line with {part:?} in:\n{}", self.err.text()),

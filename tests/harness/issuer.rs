@@ -62,11 +62,7 @@ impl Issuer {
     /// `alg: none`, with an empty signature.
     pub fn unsigned(self, changes: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        format!(
-            "{}.{}.",
-            part(&json!({ "alg": "none", "typ": "JWT" })),
-            part(&changed(changes))
-        )
+        format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT" })), part(&changed(changes)))
     }
 
     /// HS256 keyed with the public PEM: the classic confusion of families.
@@ -142,11 +138,7 @@ fn jwk(algorithm: Algorithm) -> Value {
     let mut key = match algorithm {
         Algorithm::ES256 | Algorithm::ES384 => {
             let (x, y) = raw[1..].split_at((raw.len() - 1) / 2);
-            let curve = if algorithm == Algorithm::ES256 {
-                "P-256"
-            } else {
-                "P-384"
-            };
+            let curve = if algorithm == Algorithm::ES256 { "P-256" } else { "P-384" };
             json!({ "kty": "EC", "crv": curve, "x": b64(x), "y": b64(y) })
         }
         Algorithm::EdDSA => json!({ "kty": "OKP", "crv": "Ed25519", "x": b64(raw) }),
@@ -175,9 +167,7 @@ fn element(der: &[u8]) -> (&[u8], &[u8]) {
         short @ 0..=127 => (usize::from(short), 2),
         long => {
             let count = usize::from(long & 0x7f);
-            let length = der[2..2 + count]
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            let length = der[2..2 + count].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
             (length, 2 + count)
         }
     };

@@ -23,14 +23,8 @@ impl Lines {
         tokio::spawn(async move {
             let mut reader = BufReader::new(pipe);
             let mut line = Vec::new();
-            while reader
-                .read_until(b'\n', &mut line)
-                .await
-                .is_ok_and(|read| read > 0)
-            {
-                kept.lock()
-                    .unwrap()
-                    .push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+                kept.lock().unwrap().push(String::from_utf8_lossy(&line).trim_end().to_owned());
                 line.clear();
                 count.send_modify(|count| *count += 1);
             }

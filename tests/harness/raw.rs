@@ -51,9 +51,7 @@ impl Raw {
         let _ = stream.set_nodelay(true);
         let name = ServerName::try_from(HOST).unwrap();
         let connector = TlsConnector::from(Arc::clone(&certificates.client_config(alpn)));
-        Self(Box::new(
-            connector.connect(name, stream).await.expect("a handshake"),
-        ))
+        Self(Box::new(connector.connect(name, stream).await.expect("a handshake")))
     }
 
     /// Writes; whether the other end still took it is for the answer to show.
@@ -87,8 +85,7 @@ impl Raw {
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         let length = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.trim().parse::<usize>().ok())?
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
         });
         while length.is_none_or(|length| body.len() < length) && !(status == Some(101) || head.is_empty()) {
             if !self.more(&mut body).await {
@@ -106,10 +103,7 @@ impl Raw {
     /// Waits until the other end closes and returns what it still said.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        within("the end of the connection", async {
-            while self.more(&mut bytes).await {}
-        })
-        .await;
+        within("the end of the connection", async { while self.more(&mut bytes).await {} }).await;
         bytes
     }
 

@@ -39,11 +39,7 @@ impl Scripted {
         let task = tokio::spawn(async move {
             let mut number = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                let script = scripts
-                    .get(number)
-                    .or(scripts.last())
-                    .cloned()
-                    .unwrap_or_default();
+                let script = scripts.get(number).or(scripts.last()).cloned().unwrap_or_default();
                 number += 1;
                 tokio::spawn(follow(stream, script, Arc::clone(&seen)));
             }

@@ -28,11 +28,7 @@ impl Outcome {
     /// Fails the test, with everything printed, when the exit code is another.
     #[must_use]
     pub fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "exit code\n--- stdout\n{}\n--- stderr\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "exit code\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
@@ -45,11 +41,7 @@ impl Outcome {
     /// Standard output as one JSON value a line.
     pub fn json_lines(&self) -> Vec<Value> {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.stdout
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(parse)
-            .collect()
+        self.stdout.lines().filter(|line| !line.trim().is_empty()).map(parse).collect()
     }
 }
 
@@ -72,10 +64,7 @@ impl Site {
             ("SESSION_SECRET".to_owned(), SECRET.to_owned()),
             ("MODEL_KEY".to_owned(), MODEL_KEY.to_owned()),
         ];
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            environment,
-        }
+        Self { folder: tempfile::tempdir().unwrap(), environment }
     }
 
     /// A folder with the certificates that the complete configuration names.
@@ -111,27 +100,19 @@ impl Site {
     /// Sets a variable of the environment; `None` takes it away.
     pub fn env(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         self.environment.retain(|(key, _)| key != name);
-        self.environment
-            .extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        self.environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         self
     }
 
     /// `portcullis ARGS` in this folder, with nothing inherited but the search path.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(executable());
-        command
-            .args(args)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .kill_on_drop(true);
+        command.args(args).current_dir(self.folder.path()).env_clear().kill_on_drop(true);
         for name in ["PATH", "HOME", "LLVM_PROFILE_FILE"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command.envs(self.environment.iter().map(|(key, value)| (key, value)));
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -142,20 +123,11 @@ impl Site {
 
     /// Runs a command to its end, with this on standard input.
     pub async fn run_with(&self, args: &[&str], input: &str) -> Outcome {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the executable starts");
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().expect("the executable starts");
         let mut stdin = child.stdin.take().unwrap();
         let (_, output) = within("a command to end", async {
             tokio::join!(
-                async move {
-                    stdin
-                        .write_all(input.as_bytes())
-                        .await
-                        .and(stdin.shutdown().await)
-                },
+                async move { stdin.write_all(input.as_bytes()).await.and(stdin.shutdown().await) },
                 child.wait_with_output()
             )
         })
@@ -176,11 +148,7 @@ pub fn executable() -> PathBuf {
     }
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("portcullis");
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build` first, or tests/run",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run `cargo build` first, or tests/run", path.display());
     path
 }
 

@@ -10,21 +10,12 @@ use crate::{Ask, Backend, Certificates, Client, Issuer, Value, json, sha256};
 #[tokio::test]
 async fn the_backend_records_what_it_received() {
     let backend = Backend::http().await;
-    let ask = Ask::post("/a%20b?c=d", "{}")
-        .header("x-one", "1")
-        .header("x-two", "2")
-        .header("x-one", "3");
+    let ask = Ask::post("/a%20b?c=d", "{}").header("x-one", "1").header("x-two", "2").header("x-one", "3");
     let reply = Client::plain(backend.address()).send(ask).await;
     assert_eq!(reply.status, 200);
     let seen = backend.last();
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str()),
-        ("POST", "/a%20b?c=d")
-    );
-    assert_eq!(
-        (seen.sha256.as_str(), seen.length, seen.complete),
-        (sha256(b"{}").as_str(), 2, true)
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/a%20b?c=d"));
+    assert_eq!((seen.sha256.as_str(), seen.length, seen.complete), (sha256(b"{}").as_str(), 2, true));
     assert_eq!(seen.headers.iter().filter(|(name, _)| name == "x-one").count(), 2);
     assert_eq!(reply.json()["sha256"], Value::from(seen.sha256));
     assert_eq!(backend.connections(), 1);
@@ -43,10 +34,9 @@ async fn bodies_keep_their_sum_over_every_protocol() {
     let certificates = Certificates::new();
     let backend = Backend::https(&certificates, "app.example.test").await;
     let body: Vec<u8> = (0..300_000_u32).map(|byte| byte.to_le_bytes()[0]).collect();
-    for client in [
-        Client::http1(backend.address(), &certificates),
-        Client::http2(backend.address(), &certificates),
-    ] {
+    for client in
+        [Client::http1(backend.address(), &certificates), Client::http2(backend.address(), &certificates)]
+    {
         let plain = client.send(Ask::post("/", body.clone())).await;
         let chunked = client.send(Ask::post("/", body.clone()).chunked()).await;
         assert_eq!(plain.json()["sha256"], sha256(&body));
@@ -97,11 +87,7 @@ fn tokens_verify_with_the_published_keys() {
         validation.set_issuer(&[ISSUER]);
         let token = Issuer.sign(algorithm, &json!({ "org_id": "globex", "iat": null }));
         let claims = decode::<Value>(&token, &key, &validation).unwrap().claims;
-        assert_eq!(
-            (&claims["org_id"], claims.get("iat")),
-            (&json!("globex"), None),
-            "{algorithm:?}"
-        );
+        assert_eq!((&claims["org_id"], claims.get("iat")), (&json!("globex"), None), "{algorithm:?}");
     }
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_audience(&[AUDIENCE]);

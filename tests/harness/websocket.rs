@@ -15,9 +15,7 @@ pub struct Socket(WebSocketStream<Box<dyn Wire>>);
 impl Socket {
     /// Opens `path` through the gateway, or returns the status of the refusal.
     pub async fn open(stage: &Stage, path: &str, headers: &[(&'static str, String)]) -> Result<Self, u16> {
-        let wire = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"])
-            .await
-            .into_inner();
+        let wire = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await.into_inner();
         let mut request = format!("wss://{HOST}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -31,14 +29,9 @@ impl Socket {
 
     /// Sends a text and returns what comes back.
     pub async fn echo(&mut self, text: &str) -> String {
-        self.0
-            .send(Message::text(text))
-            .await
-            .expect("the socket is open");
-        let message = within("a WebSocket message", self.0.next())
-            .await
-            .expect("a message")
-            .expect("a message");
+        self.0.send(Message::text(text)).await.expect("the socket is open");
+        let message =
+            within("a WebSocket message", self.0.next()).await.expect("a message").expect("a message");
         message.into_text().unwrap().to_string()
     }
 

@@ -4,17 +4,11 @@ use super::*;
 
 fn certificate(names: &[&str], key: &Signing) -> String {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    CertificateParams::new(names)
-        .unwrap()
-        .self_signed(key)
-        .unwrap()
-        .pem()
+    CertificateParams::new(names).unwrap().self_signed(key).unwrap().pem()
 }
 
 fn refused(cert: &str, key: &str) -> String {
-    KeyPair::from_pem(cert.as_bytes(), key.as_bytes())
-        .unwrap_err()
-        .to_string()
+    KeyPair::from_pem(cert.as_bytes(), key.as_bytes()).unwrap_err().to_string()
 }
 
 #[test]
@@ -26,15 +20,9 @@ fn every_kind_of_key_is_read_with_its_names() {
     ] {
         let cert = certificate(&["A.test", "*.a.test", "::1"], &key);
         let pair = KeyPair::from_pem(cert.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
-        assert_eq!(
-            pair.names().iter().collect::<Vec<_>>(),
-            ["a.test", "*.a.test", "::1"]
-        );
+        assert_eq!(pair.names().iter().collect::<Vec<_>>(), ["a.test", "*.a.test", "::1"]);
         // rcgen's own default dates
-        assert_eq!(
-            (pair.not_before(), pair.not_after()),
-            (157_766_400, 67_090_118_400)
-        );
+        assert_eq!((pair.not_before(), pair.not_after()), (157_766_400, 67_090_118_400));
         assert!(pair.valid_at(157_766_400) && !pair.valid_at(157_766_399) && !pair.valid_at(67_090_118_401));
     }
 }
@@ -61,11 +49,7 @@ fn what_cannot_be_read_is_refused_with_a_sentence() {
         (&key, &key, "there is no certificate"),
         (broken, &key, "certificate 1 of the chain is damaged"),
         (cut, &key, "certificate 1 of the chain is damaged"),
-        (
-            &format!("{cert}{broken}"),
-            &key,
-            "certificate 2 of the chain is damaged",
-        ),
+        (&format!("{cert}{broken}"), &key, "certificate 2 of the chain is damaged"),
         (&cert, "", "there is no private key"),
         (&cert, &cert, "there is no private key"),
         (
@@ -73,11 +57,7 @@ fn what_cannot_be_read_is_refused_with_a_sentence() {
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
             "the private key is damaged",
         ),
-        (
-            &cert,
-            "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----\n",
-            "the private key is damaged",
-        ),
+        (&cert, "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----\n", "the private key is damaged"),
         (
             &cert,
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
@@ -98,23 +78,13 @@ fn a_common_name_is_no_name() {
 #[test]
 fn neither_errors_nor_debug_show_the_key() {
     let key = Signing::generate().unwrap();
-    let secret: Vec<String> = key
-        .serialize_pem()
-        .lines()
-        .skip(1)
-        .take(2)
-        .map(str::to_owned)
-        .collect();
+    let secret: Vec<String> = key.serialize_pem().lines().skip(1).take(2).map(str::to_owned).collect();
     let damaged = key.serialize_pem().replace("-----END", "!\n-----END");
     let cert = certificate(&["a.test"], &key);
     let why = KeyPair::from_pem(cert.as_bytes(), damaged.as_bytes()).unwrap_err();
     let wrong_file = KeyPair::from_pem(damaged.as_bytes(), cert.as_bytes()).unwrap_err();
     let pair = KeyPair::from_pem(cert.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
-    for printed in [
-        format!("{why} {why:?}"),
-        format!("{wrong_file} {wrong_file:?}"),
-        format!("{pair:?}"),
-    ] {
+    for printed in [format!("{why} {why:?}"), format!("{wrong_file} {wrong_file:?}"), format!("{pair:?}")] {
         assert!(secret.iter().all(|line| !printed.contains(line)), "{printed}");
     }
 }

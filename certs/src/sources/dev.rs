@@ -39,9 +39,7 @@ pub fn self_signed(names: &[String]) -> Result<SelfSigned, CertError> {
     params.not_before = now - HEAD_START;
     params.not_after = now + LIFE;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "portcullis development");
+    params.distinguished_name.push(DnType::CommonName, "portcullis development");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
 
@@ -50,14 +48,9 @@ pub fn self_signed(names: &[String]) -> Result<SelfSigned, CertError> {
     let certificate = params
         .self_signed(&signing)
         .map_err(|_| CertError::NotMade("the certificate could not be signed"))?;
-    let key = Zeroizing::new(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
-        signing.serialize_der(),
-    )));
+    let key = Zeroizing::new(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing.serialize_der())));
     let pair = KeyPair::from_der(vec![certificate.der().clone()], &key)?;
-    Ok(SelfSigned {
-        pair,
-        certificate_pem: certificate.pem(),
-    })
+    Ok(SelfSigned { pair, certificate_pem: certificate.pem() })
 }
 
 /// rcgen takes any ASCII text for a host name; a client would not.

@@ -34,10 +34,7 @@ pub fn load(cert_path: &Path, key_path: &Path) -> Result<Loaded, CertError> {
         let path = if why.blames_key() { key_path } else { cert_path };
         CertError::In(path.to_owned(), Box::new(why))
     })?;
-    Ok(Loaded {
-        pair,
-        warnings: exposure(key_path, &metadata).into_iter().collect(),
-    })
+    Ok(Loaded { pair, warnings: exposure(key_path, &metadata).into_iter().collect() })
 }
 
 /// The state of a pair of files, cheap enough to take every few seconds. Take it **before** [`load`], so that
@@ -54,10 +51,7 @@ impl Stamp {
     /// # Errors
     /// When a file cannot be looked at, as happens for a moment while it is being replaced.
     pub fn of(cert_path: &Path, key_path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            cert: FileStamp::of(cert_path)?,
-            key: FileStamp::of(key_path)?,
-        })
+        Ok(Self { cert: FileStamp::of(cert_path)?, key: FileStamp::of(key_path)? })
     }
 }
 
@@ -71,11 +65,7 @@ struct FileStamp {
 impl FileStamp {
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
-        Ok(Self {
-            modified: metadata.modified()?,
-            length: metadata.len(),
-            inode: inode(&metadata),
-        })
+        Ok(Self { modified: metadata.modified()?, length: metadata.len(), inode: inode(&metadata) })
     }
 }
 

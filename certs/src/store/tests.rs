@@ -90,10 +90,7 @@ fn leaf(pair: &KeyPair) -> CertificateDer<'static> {
 #[test]
 fn exact_before_wildcard_and_the_unknown_is_refused() {
     let authority = Authority::new();
-    let (app, any) = (
-        authority.pair(&["app.example.com"]),
-        authority.pair(&["*.example.com"]),
-    );
+    let (app, any) = (authority.pair(&["app.example.com"]), authority.pair(&["*.example.com"]));
     let store = Arc::new(Store::new(vec![any.clone(), app.clone()]));
 
     assert_eq!(authority.ask(&store, "app.example.com").unwrap(), leaf(&app));
@@ -101,11 +98,7 @@ fn exact_before_wildcard_and_the_unknown_is_refused() {
     assert_eq!(authority.ask(&store, "other.example.com").unwrap(), leaf(&any));
     for host in ["example.com", "a.b.example.com", "evil.test", "127.0.0.1"] {
         let why = authority.ask(&store, host).unwrap_err();
-        assert_eq!(
-            why,
-            Error::General("no server certificate chain resolved".into()),
-            "{host}"
-        );
+        assert_eq!(why, Error::General("no server certificate chain resolved".into()), "{host}");
     }
 }
 
@@ -118,10 +111,7 @@ fn an_empty_store_refuses_everyone() {
 #[test]
 fn by_address_only_a_certificate_with_an_address() {
     let authority = Authority::new();
-    let (named, addressed) = (
-        authority.pair(&["localhost"]),
-        authority.pair(&["127.0.0.1", "::1"]),
-    );
+    let (named, addressed) = (authority.pair(&["localhost"]), authority.pair(&["127.0.0.1", "::1"]));
     let store = Arc::new(Store::new(vec![named, addressed.clone()]));
     assert_eq!(authority.ask(&store, "127.0.0.1").unwrap(), leaf(&addressed));
     assert_eq!(authority.ask(&store, "::1").unwrap(), leaf(&addressed));
@@ -135,10 +125,7 @@ fn the_next_handshake_gets_the_replacement() {
     assert_eq!(authority.ask(&store, "a.test").unwrap(), leaf(&old));
     store.replace(vec![new.clone()]);
     assert_eq!(authority.ask(&store, "a.test").unwrap(), leaf(&new));
-    assert!(
-        authority.ask(&store, "b.test").is_err(),
-        "what was not put in force again is gone"
-    );
+    assert!(authority.ask(&store, "b.test").is_err(), "what was not put in force again is gone");
 }
 
 #[test]
@@ -154,12 +141,7 @@ fn the_one_valid_longest_is_served_unless_it_is_not_valid_yet() {
 #[test]
 fn a_client_gets_a_key_that_it_can_verify() {
     let authority = Authority::new();
-    let rsa = authority.issue(
-        &["a.test"],
-        -1,
-        5,
-        &Signing::generate_for(&PKCS_RSA_SHA256).unwrap(),
-    );
+    let rsa = authority.issue(&["a.test"], -1, 5, &Signing::generate_for(&PKCS_RSA_SHA256).unwrap());
     let ecdsa = authority.issue(&["a.test"], -1, 9, &Signing::generate().unwrap());
     let store = Arc::new(Store::new(vec![rsa.clone(), ecdsa.clone()]));
 
@@ -174,10 +156,7 @@ fn a_client_gets_a_key_that_it_can_verify() {
     };
     assert_eq!(ask(vec![SignatureScheme::RSA_PSS_SHA256]), leaf(&rsa));
     assert_eq!(
-        ask(vec![
-            SignatureScheme::RSA_PSS_SHA256,
-            SignatureScheme::ECDSA_NISTP256_SHA256
-        ]),
+        ask(vec![SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256]),
         leaf(&ecdsa)
     );
 }

@@ -1,6 +1,7 @@
 //! The configuration as written: serde and nothing else. These types die in `compile`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rules::policies::jwt::RawJwt;
 use rules::shapes::OneOrMany;
@@ -75,6 +76,11 @@ pub enum Mode {
     Enforce,
     /// Gates decide and log, and let pass.
     Observe,
+}
+
+/// A time in seconds.
+fn secs(seconds: u64) -> Time {
+    Time(Duration::from_secs(seconds))
 }
 
 /// `listen:`
@@ -179,7 +185,7 @@ pub struct RawHsts {
 
 impl Default for RawHsts {
     fn default() -> Self {
-        Self { max_age: Time::from_secs(365 * 24 * 3600), include_subdomains: false, preload: false }
+        Self { max_age: Time(Duration::from_secs(365 * 24 * 3600)), include_subdomains: false, preload: false }
     }
 }
 
@@ -217,11 +223,11 @@ pub struct RawLimits {
 impl Default for RawLimits {
     fn default() -> Self {
         Self {
-            header_bytes: Size::new(32 * 1024),
+            header_bytes: Size(32 * 1024),
             headers: 100,
-            header_timeout: Time::from_secs(10),
-            body_timeout: Time::from_secs(30),
-            idle: Time::from_secs(75),
+            header_timeout: secs(10),
+            body_timeout: secs(30),
+            idle: secs(75),
             connections_per_ip: 256,
             requests_per_connection: 1000,
             h2_streams: 100,

@@ -13,6 +13,12 @@ pub fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// The remedy for a wrong name: the nearest known one, else all of them.
+pub(crate) fn remedy_or_all(wrong: &str, known: &[&str]) -> String {
+    let all = || if known.is_empty() { "define it first".to_owned() } else { format!("use one of {}", list(known)) };
+    nearest(wrong, known.iter().copied()).map_or_else(all, |name| format!("did you mean `{name}`?"))
+}
+
 /// The remedy for a wrong name: the nearest known one, else all of them if they are few.
 pub(super) fn remedy(wrong: &str, known: &[&str], what: &str) -> Option<String> {
     // Cost of the distance grows with the product of the lengths.

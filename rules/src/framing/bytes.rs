@@ -9,10 +9,7 @@ const HOST: u8 = 16;
 /// One table, so that a class costs one load a byte.
 static CLASSES: [u8; 256] = classes();
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated at compile time, where a slip does not build"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a slip does not build")]
 const fn classes() -> [u8; 256] {
     let mut table = [0_u8; 256];
     let mut byte = 0_u8;
@@ -37,10 +34,8 @@ const fn classes() -> [u8; 256] {
             class |= TARGET | HOST;
         }
         // sub-delims, pchar's `:` and `@`, the delimiters; and `[ ]`, which browsers send as they are.
-        if matches!(
-            byte,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-        ) || matches!(byte, b':' | b'@' | b'/' | b'?' | b'[' | b']')
+        if matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+            || matches!(byte, b':' | b'@' | b'/' | b'?' | b'[' | b']')
         {
             class |= TARGET;
         }
@@ -53,9 +48,7 @@ const fn classes() -> [u8; 256] {
 }
 
 fn is(byte: u8, class: u8) -> bool {
-    CLASSES
-        .get(usize::from(byte))
-        .is_some_and(|classes| classes & class != 0)
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
 }
 
 pub(super) fn is_token(byte: u8) -> bool {

@@ -45,8 +45,7 @@ impl Fields {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 once(&mut self.host, "Host is repeated")?;
                 let good = std::str::from_utf8(value).is_ok_and(valid_host);
-                good.then_some(())
-                    .ok_or_else(|| bad("Host is empty or malformed"))
+                good.then_some(()).ok_or_else(|| bad("Host is empty or malformed"))
             }
             6 if name.eq_ignore_ascii_case(b"origin") => once(&mut self.origin, "Origin is repeated"),
             10 if name.eq_ignore_ascii_case(b"connection") => nominations(value),
@@ -60,14 +59,12 @@ impl Fields {
                 once(&mut self.length, "Content-Length is repeated")?;
                 // 18 digits cannot overflow any backend's 64 bits.
                 let good = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-                good.then_some(())
-                    .ok_or_else(|| bad("Content-Length is not one number"))
+                good.then_some(()).ok_or_else(|| bad("Content-Length is not one number"))
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 once(&mut self.coding, "Transfer-Encoding is repeated")?;
                 let good = value.eq_ignore_ascii_case(b"chunked");
-                good.then_some(())
-                    .ok_or_else(|| bad("Transfer-Encoding is not exactly `chunked`"))
+                good.then_some(()).ok_or_else(|| bad("Transfer-Encoding is not exactly `chunked`"))
             }
             _ => Ok(()),
         }
@@ -89,11 +86,7 @@ impl Fields {
 }
 
 fn once(seen: &mut bool, again: &'static str) -> Result<(), Refusal> {
-    if std::mem::replace(seen, true) {
-        Err(bad(again))
-    } else {
-        Ok(())
-    }
+    if std::mem::replace(seen, true) { Err(bad(again)) } else { Ok(()) }
 }
 
 /// Fields that the gates or the backend decide by. `Connection` may not have them dropped on the way.
@@ -127,14 +120,8 @@ const NEVER_NOMINATED: [&[u8]; 26] = [
 ];
 
 /// The same for families of fields.
-const NEVER_NOMINATED_PREFIXES: [&[u8]; 6] = [
-    b"accept-",
-    b"access-control-",
-    b"content-",
-    b"if-",
-    b"sec-",
-    b"x-forwarded-",
-];
+const NEVER_NOMINATED_PREFIXES: [&[u8]; 6] =
+    [b"accept-", b"access-control-", b"content-", b"if-", b"sec-", b"x-forwarded-"];
 
 /// Single `x-` fields of that kind: a private hop-by-hop `X-Foo` stays allowed.
 const NEVER_NOMINATED_X: [&[u8]; 9] = [
@@ -159,11 +146,9 @@ fn nominations(value: &[u8]) -> Result<(), Refusal> {
             return Err(bad("Connection lists what is not a header name"));
         }
         let named = |list: &[&[u8]]| list.iter().any(|name| option.eq_ignore_ascii_case(name));
-        let of_a_family = NEVER_NOMINATED_PREFIXES.iter().any(|prefix| {
-            option
-                .get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        });
+        let of_a_family = NEVER_NOMINATED_PREFIXES
+            .iter()
+            .any(|prefix| option.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
         if of_a_family || named(&NEVER_NOMINATED) || named(&NEVER_NOMINATED_X) {
             return Err(bad("Connection nominates a header that is not hop-by-hop"));
         }

@@ -28,11 +28,9 @@ pub(super) fn skip(rest: &[u8], limit: usize) -> Result<Option<&[u8]>, Refusal> 
             whole(target)?;
             Ok(rest.get(target.len() + 1..))
         }
-        [] | [b'%', ..] if window.len() > limit => Err(Refusal::new(
-            Code::UriTooLong,
-            super::GATE,
-            "the target is longer than the limit",
-        )),
+        [] | [b'%', ..] if window.len() > limit => {
+            Err(Refusal::new(Code::UriTooLong, super::GATE, "the target is longer than the limit"))
+        }
         [] | [b'%', ..] => Ok(None),
         [byte, ..] => Err(bad(why_not(*byte))),
     }

@@ -76,10 +76,7 @@ fn refuses_what_is_no_host() {
 fn finds_hosts_by_name_alone() {
     let hosts = Hosts::compile(
         &["App.example.com", "api.example.com."],
-        &[
-            ("www.example.com", "app.example.com"),
-            ("old.example", "New.example:8443"),
-        ],
+        &[("www.example.com", "app.example.com"), ("old.example", "New.example:8443")],
     )
     .unwrap();
     for (text, destination) in [
@@ -94,10 +91,7 @@ fn finds_hosts_by_name_alone() {
     ] {
         assert_eq!(hosts.find(&Host::parse(text).unwrap()), destination, "{text}");
     }
-    assert_eq!(
-        Hosts::default().find(&Host::parse("a").unwrap()),
-        Destination::Unknown
-    );
+    assert_eq!(Hosts::default().find(&Host::parse("a").unwrap()), Destination::Unknown);
 }
 
 #[test]
@@ -112,10 +106,8 @@ fn reports_every_bad_entry() {
         ],
     )
     .unwrap_err();
-    let shown: Vec<_> = problems
-        .iter()
-        .map(|problem| format!("{} {}", problem.entry, problem.message))
-        .collect();
+    let shown: Vec<_> =
+        problems.iter().map(|problem| format!("{} {}", problem.entry, problem.message)).collect();
     assert_eq!(
         shown,
         [

@@ -95,11 +95,7 @@ fn refuses() {
     for raw in REFUSED {
         let shown = String::from_utf8_lossy(raw);
         let refusal = Path::parse(raw).expect_err(&shown);
-        assert_eq!(
-            (refusal.code, refusal.gate),
-            (Code::BadRequest, "path"),
-            "{shown}"
-        );
+        assert_eq!((refusal.code, refusal.gate), (Code::BadRequest, "path"), "{shown}");
     }
 }
 
@@ -108,24 +104,15 @@ fn segments_tell_a_trailing_slash() {
     let segments = |raw: &'static str| Path::parse(raw.as_bytes()).unwrap().into_owned();
     assert_eq!(segments("/").segments().collect::<Vec<_>>(), [""]);
     assert_eq!(segments("/a").segments().collect::<Vec<_>>(), ["a"]);
-    assert_eq!(
-        segments("//a//%62/").segments().collect::<Vec<_>>(),
-        ["a", "b", ""]
-    );
+    assert_eq!(segments("//a//%62/").segments().collect::<Vec<_>>(), ["a", "b", ""]);
 }
 
 #[test]
 fn borrows_what_is_canonical() {
     let plain = Path::parse(b"/v1/acme/conversations").unwrap();
-    assert!(matches!(
-        (&plain.text, &plain.forward),
-        (Cow::Borrowed(_), Cow::Borrowed(_))
-    ));
+    assert!(matches!((&plain.text, &plain.forward), (Cow::Borrowed(_), Cow::Borrowed(_))));
     let escaped = Path::parse(b"/a%20b").unwrap();
-    assert!(matches!(
-        (&escaped.text, &escaped.forward),
-        (Cow::Owned(_), Cow::Borrowed(_))
-    ));
+    assert!(matches!((&escaped.text, &escaped.forward), (Cow::Owned(_), Cow::Borrowed(_))));
 }
 
 #[test]
@@ -178,12 +165,7 @@ fn holds(raw: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(!segment.is_empty() || at + 1 == segments.len());
     }
     // A backend that splits first and decodes afterwards sees the very same segments.
-    let seen: Vec<_> = path
-        .forward()
-        .split('/')
-        .skip(1)
-        .map(|raw| literal(raw).unwrap())
-        .collect();
+    let seen: Vec<_> = path.forward().split('/').skip(1).map(|raw| literal(raw).unwrap()).collect();
     prop_assert_eq!(seen, segments);
     Ok(())
 }

@@ -48,11 +48,11 @@ impl Policy for Body {
 
     fn stand(&self, _route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
         if let Some(max) = self.max {
-            gates.body_max = Some(max.bytes());
+            gates.body_max = Some(max.0);
             gates.head.push(Standing {
                 policy: Self::KEY,
                 place: self.place.clone(),
-                gate: Arc::new(DeclaredLength { max: max.bytes() }),
+                gate: Arc::new(DeclaredLength { max: max.0 }),
             });
         }
         Ok(())

@@ -48,8 +48,11 @@ impl Policy for IdentityRef {
 
     fn stand(&self, route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
         if !route.public {
-            gates.identity =
-                Some(Standing { policy: Self::KEY, place: self.place.clone(), gate: Arc::clone(&self.def.gate) });
+            gates.identity = Some(Standing {
+                policy: Self::KEY,
+                place: self.place.clone(),
+                gate: Arc::clone(&self.def.gate),
+            });
         }
         Ok(())
     }

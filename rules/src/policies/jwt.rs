@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::policy::{IdentityDef, IdentityGate, Library, Tells};
 use crate::problem::{Place, Problem};
 use crate::shapes::OneOrMany;
-use crate::token::{Algorithm, ClaimPath, KeySet, Verifier};
+use crate::token::{Algorithm, ClaimPath, KeySet, MAX_LEEWAY, Verifier};
 use crate::units::Time;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, Reading, View};
@@ -56,7 +57,7 @@ pub struct RawJwt {
 }
 
 fn leeway() -> Time {
-    Time::from_secs(30)
+    Time(Duration::from_secs(30))
 }
 
 /// Where the keys are: exactly one of these.
@@ -76,16 +77,38 @@ pub struct RawKeys {
 
 /// Header fields that an identity may never set: they frame or route the message, or carry the proof itself.
 const NOT_FORWARDABLE: &[&str] = &[
-    "host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive",
-    "proxy-connection", "expect", "content-type", "content-encoding", "cookie", "forwarded", "x-forwarded-for",
-    "x-forwarded-proto", "x-forwarded-host", "x-request-id", "traceparent", "tracestate",
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "expect",
+    "content-type",
+    "content-encoding",
+    "cookie",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-request-id",
+    "traceparent",
+    "tracestate",
 ];
 
 /// Compiles an identity.
 ///
 /// # Errors
 /// Every problem of this identity.
-pub fn compile(name: &str, raw: &RawJwt, at: &Place, library: &dyn Library) -> Result<IdentityDef, Vec<Problem>> {
+pub fn compile(
+    name: &str,
+    raw: &RawJwt,
+    at: &Place,
+    library: &dyn Library,
+) -> Result<IdentityDef, Vec<Problem>> {
     let mut problems = Vec::new();
     let facts = facts(raw, at, &mut problems);
     let forward = forward(raw, at, &facts, &mut problems);
@@ -99,13 +122,25 @@ pub fn compile(name: &str, raw: &RawJwt, at: &Place, library: &dyn Library) -> R
         }
     }
     if raw.issuer.is_empty() {
-        problems.push(at.key("issuer").problem("`issuer` is empty").remedy("write the token's `iss` exactly as the issuer does"));
+        problems.push(
+            at.key("issuer")
+                .problem("`issuer` is empty")
+                .remedy("write the token's `iss` exactly as the issuer does"),
+        );
     }
-    if raw.audience.iter().all(String::is_empty) {
-        problems.push(at.key("audience").problem("`audience` is empty").remedy("write the token's `aud` that means this service"));
+    if raw.audience.iter().any(String::is_empty) || raw.audience.is_empty() {
+        problems.push(
+            at.key("audience")
+                .problem("`audience` is empty")
+                .remedy("write the token's `aud` that means this service"),
+        );
     }
-    if raw.leeway > Time::from_secs(300) {
-        problems.push(at.key("leeway").problem(format!("a leeway of {} is more than five minutes", raw.leeway)).remedy("write at most 5m"));
+    if raw.leeway.0 > Duration::from_secs(MAX_LEEWAY.into()) {
+        problems.push(
+            at.key("leeway")
+                .problem(format!("a leeway of {} is more than five minutes", raw.leeway))
+                .remedy("write at most 5m"),
+        );
     }
     let keys = keys(raw, at, library).map_err(|problem| problems.push(problem)).ok();
     let Some(keys) = keys.filter(|_| problems.is_empty()) else { return Err(problems) };
@@ -116,7 +151,9 @@ pub fn compile(name: &str, raw: &RawJwt, at: &Place, library: &dyn Library) -> R
         roles: mapped("roles").is_some(),
         scopes: mapped("scopes").is_some(),
     };
-    let verifier = Verifier::new(raw.issuer.clone(), raw.audience.iter().cloned().collect(), raw.leeway.as_secs(), keys);
+    let leeway = u32::try_from(raw.leeway.0.as_secs()).unwrap_or(MAX_LEEWAY);
+    let verifier = Verifier::compile(raw.issuer.clone(), raw.audience.to_vec(), leeway, keys)
+        .map_err(|why| vec![at.problem(why.to_string())])?;
     let name: Arc<str> = name.into();
     let gate = Arc::new(Jwt {
         name: Arc::clone(&name),
@@ -144,7 +181,12 @@ fn facts(raw: &RawJwt, at: &Place, problems: &mut Vec<Problem>) -> Vec<(String, 
     facts
 }
 
-fn forward(raw: &RawJwt, at: &Place, facts: &[(String, ClaimPath)], problems: &mut Vec<Problem>) -> Vec<(HeaderName, ClaimPath)> {
+fn forward(
+    raw: &RawJwt,
+    at: &Place,
+    facts: &[(String, ClaimPath)],
+    problems: &mut Vec<Problem>,
+) -> Vec<(HeaderName, ClaimPath)> {
     let mut forward = Vec::new();
     for (header, fact) in &raw.forward {
         let place = at.key("forward").key(header);
@@ -152,14 +194,21 @@ fn forward(raw: &RawJwt, at: &Place, facts: &[(String, ClaimPath)], problems: &m
         let path = facts.iter().find(|(known, _)| known == fact).map(|(_, path)| path.clone());
         match (name, path) {
             (Some(name), _) if NOT_FORWARDABLE.contains(&name.as_str()) => problems.push(
-                place.itself().problem(format!("`{header}` is not a field that an identity may set")).remedy("use a field of your own, such as `x-user-id`"),
+                place
+                    .itself()
+                    .problem(format!("`{header}` is not a field that an identity may set"))
+                    .remedy("use a field of your own, such as `x-user-id`"),
             ),
             (Some(name), Some(path)) => forward.push((name, path)),
             (None, _) => problems.push(
-                place.itself().problem(format!("`{header}` is not a header name")).remedy("use letters, digits and `-`"),
+                place
+                    .itself()
+                    .problem(format!("`{header}` is not a header name"))
+                    .remedy("use letters, digits and `-`"),
             ),
             (_, None) => problems.push(
-                place.problem(format!("`{fact}` is not a fact of this identity"))
+                place
+                    .problem(format!("`{fact}` is not a fact of this identity"))
                     .remedy(format!("map it: `claims: {{ {fact}: <claim> }}`")),
             ),
         }
@@ -185,7 +234,9 @@ fn keys(raw: &RawJwt, at: &Place, library: &dyn Library) -> Result<KeySet, Probl
             let jwks = library.file(path).map_err(|why| at.problem(why))?;
             KeySet::from_jwks(&jwks, &raw.algorithms, false).map_err(|why| at.problem(why.to_string()))
         }
-        _ => Err(at.problem("`keys` needs exactly one source").remedy("write one of `secret: NAME`, `pem: FILE`, `file: JWKS`")),
+        _ => Err(at
+            .problem("`keys` needs exactly one source")
+            .remedy("write one of `secret: NAME`, `pem: FILE`, `file: JWKS`")),
     }?;
     Ok(set)
 }
@@ -204,12 +255,20 @@ struct Jwt {
 impl IdentityGate for Jwt {
     fn identify(&self, view: &View<'_>) -> Result<Arc<Caller>, Refusal> {
         let token = bearer(view)?;
-        let claims = self.verifier.verify(token, view.now()).map_err(|fault| Refusal::new(fault.code, GATE, fault.private))?;
-        self.caller(claims.into_map()).map(Arc::new)
+        let claims = self
+            .verifier
+            .verify(token, view.now())
+            .map_err(|fault| Refusal::new(fault.code, GATE, fault.private))?;
+        self.caller(claims.into_object()).map(Arc::new)
     }
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
-        let mapped = [("user", &self.user), ("tenant", &self.tenant), ("roles", &self.roles), ("scopes", &self.scopes)];
+        let mapped = [
+            ("user", &self.user),
+            ("tenant", &self.tenant),
+            ("roles", &self.roles),
+            ("scopes", &self.scopes),
+        ];
         let mut claims = Map::new();
         for (fact, value) in facts {
             match mapped.iter().find(|(name, _)| name == fact).and_then(|(_, path)| path.as_ref()) {
@@ -256,7 +315,8 @@ fn text(value: Option<&Value>) -> Reading<String> {
 fn names(value: Option<&Value>) -> Reading<Vec<String>> {
     match value {
         Some(Value::Array(items)) => {
-            let names: Option<Vec<String>> = items.iter().map(|item| text(Some(item)).value().cloned()).collect();
+            let names: Option<Vec<String>> =
+                items.iter().map(|item| text(Some(item)).value().cloned()).collect();
             names.map_or(Reading::Unreadable, Reading::Value)
         }
         single => match text(single) {
@@ -270,7 +330,9 @@ fn names(value: Option<&Value>) -> Reading<Vec<String>> {
 /// A list of words, or words with spaces between them (RFC 6749, section 3.3).
 fn words(value: Option<&Value>) -> Reading<Vec<String>> {
     match value {
-        Some(Value::String(text)) => Reading::Value(text.split_ascii_whitespace().map(str::to_owned).collect()),
+        Some(Value::String(text)) => {
+            Reading::Value(text.split_ascii_whitespace().map(str::to_owned).collect())
+        }
         other => names(other),
     }
 }
@@ -284,7 +346,9 @@ fn bearer<'a>(view: &View<'a>) -> Result<&'a str, Refusal> {
     if fields.next().is_some() {
         return Err(Refusal::new(Code::TokenInvalid, GATE, "there is more than one Authorization field"));
     }
-    let text = field.to_str().map_err(|_| Refusal::new(Code::TokenInvalid, GATE, "the Authorization field is not ASCII"))?;
+    let text = field
+        .to_str()
+        .map_err(|_| Refusal::new(Code::TokenInvalid, GATE, "the Authorization field is not ASCII"))?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_matches(' ')),
         _ => Err(Refusal::new(Code::TokenMissing, GATE, "the Authorization field holds no bearer token")),
@@ -308,5 +372,9 @@ fn header_value(header: &HeaderName, value: &Value) -> Result<HeaderValue, Refus
 }
 
 fn unforwardable(header: &HeaderName) -> Refusal {
-    Refusal::new(Code::ClaimRequired, GATE, format!("the claim for {header} cannot be written into a header field"))
+    Refusal::new(
+        Code::ClaimRequired,
+        GATE,
+        format!("the claim for {header} cannot be written into a header field"),
+    )
 }

@@ -66,7 +66,11 @@ impl Policy for Require {
             for (index, word) in words.iter().enumerate() {
                 if word.is_empty() || word.contains(char::is_whitespace) {
                     let place = ground.place.key(key).item(index);
-                    problems.push(place.problem(format!("`{word}` cannot be one of the caller's {key}")).remedy("write one word an item"));
+                    problems.push(
+                        place
+                            .problem(format!("`{word}` cannot be one of the caller's {key}"))
+                            .remedy("write one word an item"),
+                    );
                 }
             }
         }
@@ -78,7 +82,12 @@ impl Policy for Require {
             Some(outer) if !ground.relaxed.permits("require") => outer.all.clone(),
             _ => Vec::new(),
         };
-        let own = Requirement { roles: raw.roles.clone(), scopes: raw.scopes.clone(), claims, place: ground.place.clone() };
+        let own = Requirement {
+            roles: raw.roles.clone(),
+            scopes: raw.scopes.clone(),
+            claims,
+            place: ground.place.clone(),
+        };
         Ok(Self { all: inherited.into_iter().chain([own]).collect() })
     }
 
@@ -86,16 +95,32 @@ impl Policy for Require {
         let Some(identity) = route.identity else { return Ok(()) };
         let mut problems = Vec::new();
         for requirement in &self.all {
-            let told = [("roles", requirement.roles.is_empty(), identity.tells.roles), ("scopes", requirement.scopes.is_empty(), identity.tells.scopes)];
+            let told = [
+                ("roles", requirement.roles.is_empty(), identity.tells.roles),
+                ("scopes", requirement.scopes.is_empty(), identity.tells.scopes),
+            ];
             for (key, unasked, told) in told {
                 if !unasked && !told {
                     problems.push(
-                        requirement.place.key(key).problem(format!("the identity `{}` tells no {key}, so nobody could pass", identity.name))
-                            .remedy(format!("map the claim: `identities.{}.claims: {{ {key}: <claim> }}`", identity.name)),
+                        requirement
+                            .place
+                            .key(key)
+                            .problem(format!(
+                                "the identity `{}` tells no {key}, so nobody could pass",
+                                identity.name
+                            ))
+                            .remedy(format!(
+                                "map the claim: `identities.{}.claims: {{ {key}: <claim> }}`",
+                                identity.name
+                            )),
                     );
                 }
             }
-            gates.head.push(Standing { policy: Self::KEY, place: requirement.place.clone(), gate: Arc::new(requirement.clone()) });
+            gates.head.push(Standing {
+                policy: Self::KEY,
+                place: requirement.place.clone(),
+                gate: Arc::new(requirement.clone()),
+            });
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
@@ -113,7 +138,11 @@ fn alternatives(wanted: &Value) -> Option<Vec<Value>> {
 impl HeadGate for Requirement {
     fn judge(&self, view: &View<'_>) -> Verdict {
         let Some(caller) = view.caller else {
-            return Err(Refusal::new(Code::TokenMissing, Require::KEY, "there is no caller to require anything of"));
+            return Err(Refusal::new(
+                Code::TokenMissing,
+                Require::KEY,
+                "there is no caller to require anything of",
+            ));
         };
         if !self.roles.is_empty() {
             let held = words(&caller.roles, Code::RoleRequired, "roles")?;
@@ -144,6 +173,8 @@ fn words<'a>(reading: &'a Reading<Vec<String>>, code: Code, what: &str) -> Resul
     match reading {
         Reading::Value(words) => Ok(words),
         Reading::Absent => Ok(&[]),
-        Reading::Unreadable => Err(Refusal::new(code, Require::KEY, format!("the caller's {what} cannot be read"))),
+        Reading::Unreadable => {
+            Err(Refusal::new(code, Require::KEY, format!("the caller's {what} cannot be read")))
+        }
     }
 }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
@@ -69,7 +67,7 @@ impl Policy for Tenant {
             _ => Vec::new(),
         };
         for (index, text) in raw.iter().enumerate() {
-            let place = if raw.is_list() { ground.place.item(index) } else { ground.place.clone() };
+            let place = ground.place.item(index);
             match Spot::parse(text) {
                 Some(spot) if places.iter().any(|(known, _)| *known == spot) => {}
                 Some(spot) => places.push((spot, place)),
@@ -80,8 +78,13 @@ impl Policy for Tenant {
                 ),
             }
         }
-        if raw.iter().next().is_none() {
-            problems.push(ground.place.problem("`tenant` names no place").remedy("write `path.NAME` or `body:/pointer`, or leave the key out"));
+        if raw.is_empty() {
+            problems.push(
+                ground
+                    .place
+                    .problem("`tenant` names no place")
+                    .remedy("write `path.NAME` or `body:/pointer`, or leave the key out"),
+            );
         }
         if problems.is_empty() { Ok(Self { places }) } else { Err(problems) }
     }
@@ -91,15 +94,24 @@ impl Policy for Tenant {
         let mut problems = Vec::new();
         if !identity.tells.tenant {
             problems.push(
-                route.place.problem(format!("the identity `{}` tells no tenant, so nobody could pass", identity.name))
-                    .remedy(format!("map the claim: `identities.{}.claims: {{ tenant: <claim> }}`", identity.name)),
+                route
+                    .place
+                    .problem(format!(
+                        "the identity `{}` tells no tenant, so nobody could pass",
+                        identity.name
+                    ))
+                    .remedy(format!(
+                        "map the claim: `identities.{}.claims: {{ tenant: <claim> }}`",
+                        identity.name
+                    )),
             );
         }
         for (spot, place) in &self.places {
             let (policy, place) = (Self::KEY, place.clone());
             match spot {
                 Spot::Capture(name) if !route.captures.contains(name) => problems.push(
-                    place.problem(format!("the route's pattern captures no `{name}`"))
+                    place
+                        .problem(format!("the route's pattern captures no `{name}`"))
                         .remedy(format!("capture it in `match` as `{{{name}}}`, or name another place")),
                 ),
                 Spot::Capture(name) => {
@@ -129,7 +141,8 @@ struct InBody(String);
 
 impl BodyGate for InBody {
     fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict {
-        let document = strict_json::parse(body).map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why))?;
+        let document =
+            strict_json::parse(body).map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why))?;
         match document.pointer(&self.0) {
             Some(Value::String(named)) => agrees(view, named, &format_args!("body:{}", self.0)),
             Some(_) => Err(mismatch(format!("body:{} is not a string", self.0))),
@@ -140,7 +153,11 @@ impl BodyGate for InBody {
 
 fn agrees(view: &View<'_>, named: &str, spot: &fmt::Arguments<'_>) -> Verdict {
     let Some(caller) = view.caller else {
-        return Err(Refusal::new(Code::TokenMissing, Tenant::KEY, "there is no caller to compare the tenant with"));
+        return Err(Refusal::new(
+            Code::TokenMissing,
+            Tenant::KEY,
+            "there is no caller to compare the tenant with",
+        ));
     };
     match &caller.tenants {
         // Bytes are compared as they are: no case folding, no trimming, no normal form.

@@ -16,12 +16,7 @@ pub struct Spans {
 
 impl Spans {
     pub(super) fn new() -> Self {
-        Self {
-            leaf: 0,
-            len: 0,
-            places: [(0, 0); MAX_CAPTURES],
-            rest: None,
-        }
+        Self { leaf: 0, len: 0, places: [(0, 0); MAX_CAPTURES], rest: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -30,11 +25,9 @@ impl Spans {
 
     /// A place that does not fit is lost, and its name then reads as absent: closed.
     pub(super) fn push(&mut self, start: usize, end: usize) {
-        if let (Some(place), Ok(start), Ok(end)) = (
-            self.places.get_mut(self.len),
-            u32::try_from(start),
-            u32::try_from(end),
-        ) {
+        if let (Some(place), Ok(start), Ok(end)) =
+            (self.places.get_mut(self.len), u32::try_from(start), u32::try_from(end))
+        {
             *place = (start, end);
             self.len += 1;
         }
@@ -64,24 +57,16 @@ impl<'a> Captures<'a> {
 
     /// The value of `{name}`: one decoded segment, never empty, path parameters (`;x`) included.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.iter()
-            .find_map(|(own, value)| (own == name).then_some(value))
+        self.iter().find_map(|(own, value)| (own == name).then_some(value))
     }
 
     /// Names with their values, from the left.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let Self { pattern, text, spans } = *self;
         let values = spans.places.into_iter().take(spans.len);
-        pattern
-            .names
-            .iter()
-            .zip(values)
-            .filter_map(move |(name, (start, end))| {
-                Some((
-                    &**name,
-                    text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?,
-                ))
-            })
+        pattern.names.iter().zip(values).filter_map(move |(name, (start, end))| {
+            Some((&**name, text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?))
+        })
     }
 
     /// What `**` stood for, its leading slash included: for `/files/**` and `/files/a/b` it is `/a/b`, for

@@ -71,16 +71,10 @@ impl Pattern {
     /// Reads a pattern; the error says where and what to write instead.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         // No method has a slash, so the first one begins the path.
-        let (methods_text, path) = text
-            .find('/')
-            .and_then(|at| text.split_at_checked(at))
-            .unwrap_or((text, ""));
+        let (methods_text, path) =
+            text.find('/').and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
         let at = |range: Range<usize>| {
-            move |(message, remedy): Wrong| PatternError {
-                message,
-                remedy,
-                range: range.clone(),
-            }
+            move |(message, remedy): Wrong| PatternError { message, remedy, range: range.clone() }
         };
         outline(text, methods_text, path).map_err(at(0..text.len()))?;
         let methods = parse_methods(methods_text)?;
@@ -106,13 +100,7 @@ impl Pattern {
                 return Err(here((message, "end it earlier with `**`".to_owned())));
             }
         }
-        Ok(Self {
-            text: text.to_owned(),
-            methods,
-            segments,
-            rest,
-            names,
-        })
+        Ok(Self { text: text.to_owned(), methods, segments, rest, names })
     }
 
     /// The pattern as it was written.
@@ -146,24 +134,17 @@ fn outline(text: &str, methods: &str, path: &str) -> Result<(), Wrong> {
     if path.is_empty() {
         let words: Vec<_> = text.split_whitespace().collect();
         return match words.as_slice() {
-            [.., method, path] => wrong(
-                "the path does not begin with a slash",
-                format!("write `{method} /{path}`"),
-            ),
+            [.., method, path] => {
+                wrong("the path does not begin with a slash", format!("write `{method} /{path}`"))
+            }
             _ => wrong("a pattern is a method and a path", "write it as `GET /path`"),
         };
     }
     if methods.trim().is_empty() {
-        return wrong(
-            "the method is missing",
-            format!("write `GET {path}`, or `* {path}` for any method"),
-        );
+        return wrong("the method is missing", format!("write `GET {path}`, or `* {path}` for any method"));
     }
     if !methods.ends_with(' ') {
-        return wrong(
-            "there is no space between method and path",
-            format!("write `{methods} {path}`"),
-        );
+        return wrong("there is no space between method and path", format!("write `{methods} {path}`"));
     }
     Ok(())
 }
@@ -176,21 +157,14 @@ fn parse_methods(text: &str) -> Result<Methods, PatternError> {
         let token = raw.trim();
         let from = start + raw.len() - raw.trim_start().len();
         start += raw.len() + 1;
-        let at = |(message, remedy)| PatternError {
-            message,
-            remedy,
-            range: from..from + token.len(),
-        };
+        let at = |(message, remedy)| PatternError { message, remedy, range: from..from + token.len() };
         if token == "*" && text.trim() == "*" {
             any = true;
             continue;
         }
         let method = method(token).map_err(at)?;
         if these.contains(&method) {
-            return Err(at((
-                format!("the method {method} is there twice"),
-                "write it once".to_owned(),
-            )));
+            return Err(at((format!("the method {method} is there twice"), "write it once".to_owned())));
         }
         these.push(method);
     }
@@ -206,21 +180,16 @@ fn method(token: &str) -> Result<Method, Wrong> {
         );
     }
     if token.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        return wrong(
-            "method names are upper case",
-            format!("write `{}`", token.to_ascii_uppercase()),
-        );
+        return wrong("method names are upper case", format!("write `{}`", token.to_ascii_uppercase()));
     }
     match Method::from_bytes(token.as_bytes()) {
-        Ok(Method::CONNECT | Method::TRACE) => wrong(
-            format!("{token} is never served"),
-            "leave it out; the gateway answers it with 405",
-        ),
+        Ok(Method::CONNECT | Method::TRACE) => {
+            wrong(format!("{token} is never served"), "leave it out; the gateway answers it with 405")
+        }
         Ok(method) => Ok(method),
-        Err(_) => wrong(
-            format!("`{token}` is not a method"),
-            "write `GET /path`, `GET|POST /path` or `* /path`",
-        ),
+        Err(_) => {
+            wrong(format!("`{token}` is not a method"), "write `GET /path`, `GET|POST /path` or `* /path`")
+        }
     }
 }
 
@@ -235,10 +204,7 @@ fn part(raw: &str, last: bool) -> Result<Part<'_>, Wrong> {
         if last {
             return Ok(Part::Rest);
         }
-        return wrong(
-            "`**` is the rest of the path and stands at the end",
-            "write `{name}` for one segment",
-        );
+        return wrong("`**` is the rest of the path and stands at the end", "write `{name}` for one segment");
     }
     if let Some(name) = raw.strip_prefix('{').and_then(|raw| raw.strip_suffix('}')) {
         return Ok(Part::Name(name));
@@ -286,10 +252,7 @@ fn admit(name: &str, names: &[Box<str>]) -> Result<(), Wrong> {
         return wrong(format!("`{name}` is not a name"), remedy);
     }
     if names.iter().any(|own| **own == *name) {
-        return wrong(
-            format!("`{{{name}}}` is there twice"),
-            "give each capture a name of its own",
-        );
+        return wrong(format!("`{{{name}}}` is there twice"), "give each capture a name of its own");
     }
     if names.len() >= MAX_CAPTURES {
         return wrong(

@@ -9,10 +9,7 @@ fn pattern(text: &str) -> Pattern {
 }
 
 fn table(patterns: &[&str]) -> Table<String> {
-    let routes = patterns
-        .iter()
-        .map(|text| (vec![pattern(text)], (*text).to_owned()))
-        .collect();
+    let routes = patterns.iter().map(|text| (vec![pattern(text)], (*text).to_owned())).collect();
     Table::compile(routes).unwrap_or_else(|clashes| panic!("{clashes:?}"))
 }
 
@@ -23,10 +20,7 @@ fn said(table: &Table<String>, request: &str) -> String {
     match table.find(&method.parse().unwrap(), &path) {
         Lookup::NoRoute => "404".to_owned(),
         Lookup::MethodNotAllowed { allow } => {
-            format!(
-                "405 {}",
-                allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
-            )
+            format!("405 {}", allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", "))
         }
         Lookup::Found(found) => {
             assert_eq!(&table.routes()[found.index], found.route);
@@ -48,18 +42,10 @@ type Case = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const CASES: &[Case] = &[
     (&[], &[("GET /", "404")]),
-    (
-        &["GET /"],
-        &[("GET /", "GET /"), ("GET //", "GET /"), ("GET /a", "404")],
-    ),
+    (&["GET /"], &[("GET /", "GET /"), ("GET //", "GET /"), ("GET /a", "404")]),
     (
         &["GET /a", "GET /a/"],
-        &[
-            ("GET /a", "GET /a"),
-            ("GET /a/", "GET /a/"),
-            ("GET /A", "404"),
-            ("GET /a//", "GET /a/"),
-        ],
+        &[("GET /a", "GET /a"), ("GET /a/", "GET /a/"), ("GET /A", "404"), ("GET /a//", "GET /a/")],
     ),
     (
         &["GET /a/b/{y}/z", "GET /a/{x}/c"],
@@ -72,10 +58,7 @@ const CASES: &[Case] = &[
     ),
     (
         &["GET /a/b/{y}", "GET /a/{x}/c"],
-        &[
-            ("GET /a/b/c", "GET /a/b/{y} y=c"),
-            ("GET /a/d/c", "GET /a/{x}/c x=d"),
-        ],
+        &[("GET /a/b/c", "GET /a/b/{y} y=c"), ("GET /a/d/c", "GET /a/{x}/c x=d")],
     ),
     (
         &["* /**", "* /a/**", "* /a/{x}/**", "GET /a/{x}", "GET /a"],
@@ -89,14 +72,7 @@ const CASES: &[Case] = &[
             ("GET /a/b/c/d", "* /a/{x}/** x=b **=/c/d"),
         ],
     ),
-    (
-        &["* /a/**"],
-        &[
-            ("GET /a", "* /a/** **="),
-            ("GET /ab", "404"),
-            ("GET /a;x/b", "404"),
-        ],
-    ),
+    (&["* /a/**"], &[("GET /a", "* /a/** **="), ("GET /ab", "404"), ("GET /a;x/b", "404")]),
     // A captured prefix that is given up leaves no capture behind.
     (
         &["GET /{a}/{b}/{c}/end", "GET /{a}/**"],
@@ -108,10 +84,7 @@ const CASES: &[Case] = &[
     // The path decides first: no falling to the weaker route.
     (
         &["GET /v1/{tenant}/x", "* /v1/**"],
-        &[
-            ("POST /v1/a/x", "405 GET, HEAD"),
-            ("POST /v1/a/y", "* /v1/** **=/a/y"),
-        ],
+        &[("POST /v1/a/x", "405 GET, HEAD"), ("POST /v1/a/y", "* /v1/** **=/a/y")],
     ),
     // One shape is one group, whatever the names.
     (
@@ -138,13 +111,7 @@ const CASES: &[Case] = &[
     (&["GET /a", "* /a"], &[("HEAD /a", "GET /a"), ("POST /a", "* /a")]),
     // Compared decoded; path parameters belong to the segment.
     (
-        &[
-            "GET /caf%C3%A9",
-            "GET /a%20b/{x}",
-            "GET /naïve",
-            "GET /admin",
-            "GET /%2A",
-        ],
+        &["GET /caf%C3%A9", "GET /a%20b/{x}", "GET /naïve", "GET /admin", "GET /%2A"],
         &[
             ("GET /caf%c3%a9", "GET /caf%C3%A9"),
             ("GET /cafe%CC%81", "404"),
@@ -225,19 +192,12 @@ fn bounds_what_a_pattern_holds() {
     let names = |n: usize| (0..n).fold("GET ".to_owned(), |text, i| text + &format!("/{{n{i}}}"));
     let full = pattern(&names(MAX_CAPTURES));
     assert_eq!(full.names().count(), MAX_CAPTURES);
-    assert!(
-        Pattern::parse(&names(MAX_CAPTURES + 1))
-            .unwrap_err()
-            .message
-            .contains("at most 16")
-    );
+    assert!(Pattern::parse(&names(MAX_CAPTURES + 1)).unwrap_err().message.contains("at most 16"));
 
     let values = (0..MAX_CAPTURES).fold(String::new(), |text, i| text + &format!("/v{i}"));
     let path = Path::parse(values.as_bytes()).unwrap();
     let table = Table::compile(vec![(vec![full], ())]).unwrap();
-    let Lookup::Found(found) = table.find(&Method::GET, &path) else {
-        panic!("no route")
-    };
+    let Lookup::Found(found) = table.find(&Method::GET, &path) else { panic!("no route") };
     assert_eq!(found.captures.get("n15"), Some("v15"));
 
     let deep = |n: usize| format!("GET {}", "/a".repeat(n));
@@ -247,10 +207,7 @@ fn bounds_what_a_pattern_holds() {
 
 #[test]
 fn methods_may_be_spaced() {
-    assert_eq!(
-        pattern("GET, POST  /a").methods(),
-        pattern("POST | GET /a").methods()
-    );
+    assert_eq!(pattern("GET, POST  /a").methods(), pattern("POST | GET /a").methods());
     assert_eq!(pattern("*   /a").methods(), &Methods::Any);
     assert!(pattern("GET /{a}/{b}").captures("b"));
     assert!(!pattern("GET /{a}/b").captures("b"));
@@ -262,32 +219,21 @@ fn captures_survive_their_request() {
     let (path, spans) = {
         let raw = b"/ac%6De/files/a/b".to_vec();
         let path = Path::parse(&raw).unwrap();
-        let Lookup::Found(found) = table.find(&Method::GET, &path) else {
-            panic!("no route")
-        };
+        let Lookup::Found(found) = table.find(&Method::GET, &path) else { panic!("no route") };
         let spans = found.captures.spans();
         (path.into_owned(), spans)
     };
     let captures = table.captures(spans, &path).unwrap();
-    assert_eq!(
-        (captures.get("tenant"), captures.get("other")),
-        (Some("acme"), None)
-    );
+    assert_eq!((captures.get("tenant"), captures.get("other")), (Some("acme"), None));
     assert_eq!(captures.rest(), Some("/a/b"));
     assert_eq!(captures.pattern().as_str(), "GET /{tenant}/files/**");
 }
 
 #[test]
 fn a_route_may_have_several_patterns() {
-    let table = Table::compile(vec![(
-        vec![pattern("GET /a/{x}"), pattern("POST /b/{y}/{x}")],
-        "r",
-    )])
-    .unwrap();
+    let table = Table::compile(vec![(vec![pattern("GET /a/{x}"), pattern("POST /b/{y}/{x}")], "r")]).unwrap();
     let path = Path::parse(b"/b/1/2").unwrap();
-    let Lookup::Found(found) = table.find(&Method::POST, &path) else {
-        panic!("no route")
-    };
+    let Lookup::Found(found) = table.find(&Method::POST, &path) else { panic!("no route") };
     assert_eq!((found.index, found.captures.get("x")), (0, Some("2")));
 }
 
@@ -296,22 +242,13 @@ type Clash = (usize, usize, &'static str);
 /// Patterns, then (left, right, example) of each ambiguity.
 const AMBIGUOUS: &[(&[&str], &[Clash])] = &[
     (&["GET /a/{x}", "GET /a/{y}"], &[(0, 1, "GET /a/y")]),
-    (
-        &["GET /a/{x}", "GET /a/x", "GET|POST /a/{x}"],
-        &[(0, 2, "GET /a/x_")],
-    ),
+    (&["GET /a/{x}", "GET /a/x", "GET|POST /a/{x}"], &[(0, 2, "GET /a/x_")]),
     (&["* /a/**", "* /a/**", "GET /a/**"], &[(0, 1, "POST /a")]),
     (&["GET /a/**", "GET /a", "GET /a/**"], &[(0, 2, "GET /a/")]),
     (&["GET /**", "GET /**"], &[(0, 1, "GET /")]),
     (&["GET /caf%C3%A9", "GET /café"], &[(0, 1, "GET /caf%C3%A9")]),
-    (
-        &["GET|POST /a", "POST|GET /a", "DELETE|POST /a"],
-        &[(0, 1, "GET /a"), (0, 2, "POST /a")],
-    ),
-    (
-        &["GET /a", "POST /a", "GET|POST /a"],
-        &[(0, 2, "GET /a"), (1, 2, "POST /a")],
-    ),
+    (&["GET|POST /a", "POST|GET /a", "DELETE|POST /a"], &[(0, 1, "GET /a"), (0, 2, "POST /a")]),
+    (&["GET /a", "POST /a", "GET|POST /a"], &[(0, 2, "GET /a"), (1, 2, "POST /a")]),
 ];
 
 #[test]
@@ -319,10 +256,7 @@ fn ambiguity_is_an_error_with_an_example() {
     for (patterns, expected) in AMBIGUOUS {
         let routes = patterns.iter().map(|text| (vec![pattern(text)], ())).collect();
         let clashes = Table::compile(routes).expect_err(patterns[0]);
-        let shown: Vec<_> = clashes
-            .iter()
-            .map(|c| (c.left, c.right, c.example.as_str()))
-            .collect();
+        let shown: Vec<_> = clashes.iter().map(|c| (c.left, c.right, c.example.as_str())).collect();
         assert_eq!(shown, *expected, "{patterns:?}");
     }
     let twice = vec![(vec![pattern("GET /a"), pattern("GET /%61")], ())];

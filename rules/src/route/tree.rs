@@ -32,11 +32,7 @@ impl Node {
                 Segment::Name => node.name.get_or_insert_default(),
             };
         }
-        if pattern.rest {
-            node.rest.get_or_insert_default()
-        } else {
-            node.end.get_or_insert_default()
-        }
+        if pattern.rest { node.rest.get_or_insert_default() } else { node.end.get_or_insert_default() }
     }
 
     /// The most specific group for `rest`, the part of `text` from this node on: empty, or beginning with a slash.
@@ -46,11 +42,7 @@ impl Node {
         let start = text.len() - rest.len();
         if let Some(after) = rest.strip_prefix('/') {
             let (segment, rest) = after.split_at_checked(after.find('/').unwrap_or(after.len()))?;
-            if let Some(group) = self
-                .literals
-                .get(segment)
-                .and_then(|next| next.walk(text, rest, spans))
-            {
+            if let Some(group) = self.literals.get(segment).and_then(|next| next.walk(text, rest, spans)) {
                 return Some(group);
             }
             if let Some(next) = self.name.as_deref().filter(|_| !segment.is_empty()) {
@@ -86,25 +78,14 @@ impl Node {
             return text;
         }
         let fresh = node.fresh("x");
-        let tails = [
-            String::new(),
-            "/".to_owned(),
-            format!("/{fresh}"),
-            format!("/{fresh}/"),
-            format!("/{fresh}/x"),
-        ];
+        let tails =
+            [String::new(), "/".to_owned(), format!("/{fresh}"), format!("/{fresh}/"), format!("/{fresh}/x")];
         let own = |tail: &&String| {
             let group = node.walk(tail, tail, &mut Spans::new());
-            group
-                .zip(node.rest.as_deref())
-                .is_some_and(|(group, rest)| std::ptr::eq(group, rest))
+            group.zip(node.rest.as_deref()).is_some_and(|(group, rest)| std::ptr::eq(group, rest))
         };
         let tail = tails.iter().find(own).map_or("", String::as_str);
-        if text.is_empty() && tail.is_empty() {
-            "/".to_owned()
-        } else {
-            text + tail
-        }
+        if text.is_empty() && tail.is_empty() { "/".to_owned() } else { text + tail }
     }
 
     /// A value that is none of the literals here.
@@ -156,36 +137,18 @@ impl Group {
     }
 
     fn named(&self, method: &Method) -> Option<usize> {
-        self.exact
-            .iter()
-            .find_map(|(own, leaf)| (own == method).then_some(*leaf))
+        self.exact.iter().find_map(|(own, leaf)| (own == method).then_some(*leaf))
     }
 
     /// A method that only `*` serves.
     pub(super) fn left_over(&self) -> Method {
-        let known = [
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::OPTIONS,
-        ];
-        known
-            .into_iter()
-            .find(|method| self.named(method).is_none())
-            .unwrap_or(Method::HEAD)
+        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+        known.into_iter().find(|method| self.named(method).is_none()).unwrap_or(Method::HEAD)
     }
 
     pub(super) fn serving(&self, method: &Method) -> Option<usize> {
         self.named(method)
-            .or_else(|| {
-                if *method == Method::HEAD {
-                    self.named(&Method::GET)
-                } else {
-                    None
-                }
-            })
+            .or_else(|| if *method == Method::HEAD { self.named(&Method::GET) } else { None })
             .or(self.any)
     }
 }

@@ -81,10 +81,6 @@ impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|one| one.name() == name)
-            .ok_or(UnknownAlgorithm)
+        Self::ALL.iter().copied().find(|one| one.name() == name).ok_or(UnknownAlgorithm)
     }
 }

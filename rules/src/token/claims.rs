@@ -1,6 +1,5 @@
 //! What a verified token says, and where in it to look.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -28,74 +27,18 @@ impl Claims {
         &self.object
     }
 
-    /// The value at `path`.
-    pub fn get(&self, path: &ClaimPath) -> Option<&Value> {
-        let mut found = self.object.get(&path.name)?;
-        for step in &path.steps {
-            found = match found {
-                Value::Object(object) => object.get(step)?,
-                Value::Array(list) => list.get(index(step)?)?,
-                _ => return None,
-            };
-        }
-        Some(found)
-    }
-
-    /// Roles or scopes: a list of strings, or one string with spaces between (RFC 6749, 3.3). `None` when
-    /// the claim is absent.
-    ///
-    /// # Errors
-    /// Anything else is unreadable, and a caller should refuse: half a list is not a smaller list of rights.
-    pub fn strings(&self, path: &ClaimPath) -> Result<Option<Vec<&str>>, Unreadable> {
-        match self.get(path) {
-            None => Ok(None),
-            Some(Value::String(several)) => {
-                Ok(Some(several.split(' ').filter(|one| !one.is_empty()).collect()))
-            }
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|item| item.as_str().ok_or(Unreadable))
-                .collect::<Result<_, _>>()
-                .map(Some),
-            Some(_) => Err(Unreadable),
-        }
-    }
-
-    /// A user or tenant: a string that is not empty, or a whole number as its digits. `None` when absent.
-    ///
-    /// # Errors
-    /// Anything else is unreadable, and a caller should refuse.
-    pub fn text(&self, path: &ClaimPath) -> Result<Option<Cow<'_, str>>, Unreadable> {
-        match self.get(path) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(Cow::Borrowed(text))),
-            Some(Value::Number(number)) if !number.is_f64() => Ok(Some(Cow::Owned(number.to_string()))),
-            Some(_) => Err(Unreadable),
-        }
+    /// All of them, for whoever keeps them.
+    pub fn into_object(self) -> Map<String, Value> {
+        self.object
     }
 }
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.object.keys().collect();
-        f.debug_struct("Claims")
-            .field("names", &names)
-            .field("exp", &self.exp)
-            .finish()
+        f.debug_struct("Claims").field("names", &names).field("exp", &self.exp).finish()
     }
 }
-
-/// The claim is there, but not in a form that can be understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unreadable;
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the claim is there, but has a type that cannot be understood")
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 /// Where a claim is: a top-level name as it stands (`https://example.com/roles` is one), or, beginning with
 /// a slash, a JSON pointer (RFC 6901).
@@ -115,17 +58,46 @@ impl ClaimPath {
             if text.is_empty() {
                 return Err("a claim needs a name, or a JSON pointer such as /realm_access/roles");
             }
-            return Ok(Self {
-                name: text.to_owned(),
-                steps: Vec::new(),
-            });
+            return Ok(Self { name: text.to_owned(), steps: Vec::new() });
         };
         let mut steps = pointer.split('/').map(unescape);
         let name = steps.next().unwrap_or(Err(BAD_ESCAPE))?;
-        Ok(Self {
-            name,
-            steps: steps.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { name, steps: steps.collect::<Result<_, _>>()? })
+    }
+
+    /// The value there.
+    pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+        let mut found = claims.get(&self.name)?;
+        for step in &self.steps {
+            found = match found {
+                Value::Object(object) => object.get(step)?,
+                Value::Array(list) => list.get(index(step)?)?,
+                _ => return None,
+            };
+        }
+        Some(found)
+    }
+
+    /// Writes a value there, making the objects on the way: for tests that speak for a user.
+    pub fn put(&self, claims: &mut Map<String, Value>, value: Value) {
+        let mut names = std::iter::once(&self.name).chain(&self.steps).peekable();
+        let mut object = claims;
+        while let Some(name) = names.next() {
+            if names.peek().is_none() {
+                object.insert(name.clone(), value);
+                return;
+            }
+            let next = object.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+            let Value::Object(inner) = next else { return };
+            object = inner;
+        }
+    }
+}
+
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.steps.iter().try_for_each(|step| write!(f, "/{step}"))
     }
 }
 
@@ -181,23 +153,12 @@ mod tests {
             ("/realm_access/roles/0", json!("a")),
             ("/realm_access/a~1b/~0", json!("deep")),
         ] {
-            assert_eq!(
-                claims.get(&ClaimPath::parse(path).unwrap()),
-                Some(&value),
-                "{path}"
-            );
+            assert_eq!(ClaimPath::parse(path).unwrap().find(claims.object()), Some(&value), "{path}");
         }
-        for path in [
-            "nope",
-            "/realm_access/nope",
-            "/roles/00",
-            "/roles/+1",
-            "/roles/2",
-            "/roles/-",
-            "/sub/0",
-            "/",
-        ] {
-            assert_eq!(claims.get(&ClaimPath::parse(path).unwrap()), None, "{path}");
+        for path in
+            ["nope", "/realm_access/nope", "/roles/00", "/roles/+1", "/roles/2", "/roles/-", "/sub/0", "/"]
+        {
+            assert_eq!(ClaimPath::parse(path).unwrap().find(claims.object()), None, "{path}");
         }
         for path in ["", "/a~", "/a~2", "/a/~b"] {
             assert!(ClaimPath::parse(path).is_err(), "{path}");
@@ -205,27 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_strings_or_unreadable() {
-        let claims = claims();
-        let strings = |path| claims.strings(&ClaimPath::parse(path).unwrap());
-        assert_eq!(strings("roles"), Ok(Some(vec!["admin", "user"])));
-        assert_eq!(strings("scope"), Ok(Some(vec!["read", "write"])));
-        assert_eq!(strings("empty"), Ok(Some(vec![])));
-        assert_eq!(strings("absent"), Ok(None));
-        for path in ["org", "mixed", "nested", "none", "realm_access"] {
-            assert_eq!(strings(path), Err(Unreadable), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_user_is_a_string_or_a_whole_number() {
-        let claims = claims();
-        let text = |path| claims.text(&ClaimPath::parse(path).unwrap());
-        assert_eq!(text("sub"), Ok(Some("u1".into())));
-        assert_eq!(text("org"), Ok(Some("42".into())));
-        assert_eq!(text("absent"), Ok(None));
-        for path in ["ratio", "empty", "none", "roles", "realm_access"] {
-            assert_eq!(text(path), Err(Unreadable), "{path}");
+    fn what_is_put_is_found() {
+        for path in ["sub", "/realm_access/roles", "/a/b/c"] {
+            let path = ClaimPath::parse(path).unwrap();
+            let mut claims = Map::new();
+            path.put(&mut claims, json!("x"));
+            assert_eq!(path.find(&claims), Some(&json!("x")));
         }
     }
 

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::{Algorithm, TokenFault, json};
+use super::{Algorithm, TokenFault};
+use crate::strict_json;
 
 /// Values of `typ` that an access token may carry; others (`logout+jwt`, `dpop+jwt`) are made for another
 /// purpose by the same issuer (RFC 8725, 3.11).
@@ -26,12 +27,7 @@ impl<'t> Parts<'t> {
         let (header, payload) = signed.split_once('.').ok_or_else(|| shape.clone())?;
         // Strict: no padding, no other alphabet (a dot is none), no stray bits. One token, one spelling.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| shape.clone());
-        Ok(Self {
-            header: decode(header)?,
-            payload: decode(payload)?,
-            signature: decode(signature)?,
-            signed,
-        })
+        Ok(Self { header: decode(header)?, payload: decode(payload)?, signature: decode(signature)?, signed })
     }
 }
 
@@ -43,20 +39,15 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, TokenFault> {
-        let header = json::object(bytes).ok_or(TokenFault::invalid(
-            "the header is not a JSON object whose names differ",
-        ))?;
+        let header = strict_json::object(bytes)
+            .ok_or(TokenFault::invalid("the header is not a JSON object whose names differ"))?;
         let algorithm = header
             .get("alg")
             .and_then(Value::as_str)
             .and_then(|name| name.parse().ok())
-            .ok_or(TokenFault::invalid(
-                "`alg` is missing or none that is ever accepted",
-            ))?;
+            .ok_or(TokenFault::invalid("`alg` is missing or none that is ever accepted"))?;
         if header.contains_key("crit") {
-            return Err(TokenFault::invalid(
-                "`crit` asks for an extension, and none is known here",
-            ));
+            return Err(TokenFault::invalid("`crit` asks for an extension, and none is known here"));
         }
         let kid = match header.get("kid") {
             None => None,

@@ -7,7 +7,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::keys::Key;
 use super::public::Public;
-use super::{Algorithm, KeyError, json};
+use super::{Algorithm, KeyError};
+use crate::strict_json;
 
 /// More than any issuer publishes: a set is compiled key by key.
 const MAX_KEYS: usize = 128;
@@ -18,27 +19,21 @@ pub(super) fn read_set(
     algorithms: &[Algorithm],
     allow_oct: bool,
 ) -> Result<(Vec<Key>, Vec<String>), KeyError> {
-    let mut set = json::object(json).ok_or(KeyError::new(
-        "the key set is not a JSON object whose names differ",
-    ))?;
+    let mut set = strict_json::object(json)
+        .ok_or(KeyError::new("the key set is not a JSON object whose names differ"))?;
     let Some(Value::Array(entries)) = set.get_mut("keys") else {
         return Err(KeyError::new("the key set has no list `keys` (RFC 7517, 5)"));
     };
     if entries.len() > MAX_KEYS {
-        return Err(KeyError::new(format!(
-            "the key set has more than {MAX_KEYS} keys"
-        )));
+        return Err(KeyError::new(format!("the key set has more than {MAX_KEYS} keys")));
     }
     let (mut keys, mut skipped) = (Vec::new(), Vec::new());
     for (nth, entry) in entries.iter_mut().enumerate() {
-        match entry
-            .as_object_mut()
-            .ok_or("it is not a JSON object".into())
-            .and_then(|entry| {
-                let key = read(entry, algorithms, allow_oct);
-                erase(entry);
-                key
-            }) {
+        match entry.as_object_mut().ok_or("it is not a JSON object".into()).and_then(|entry| {
+            let key = read(entry, algorithms, allow_oct);
+            erase(entry);
+            key
+        }) {
             Ok(key) => keys.push(key),
             Err(why) => skipped.push(format!("key {} is left out: {why}", nth + 1)),
         }
@@ -50,11 +45,7 @@ fn read(jwk: &Map<String, Value>, algorithms: &[Algorithm], allow_oct: bool) -> 
     check_purpose(jwk)?;
     let pinned: Vec<Algorithm> = match optional(jwk, "alg")? {
         None => algorithms.to_vec(),
-        Some(name) => algorithms
-            .iter()
-            .copied()
-            .filter(|algorithm| algorithm.name() == name)
-            .collect(),
+        Some(name) => algorithms.iter().copied().filter(|algorithm| algorithm.name() == name).collect(),
     };
     if pinned.is_empty() {
         return Err("its `alg` is not one of the algorithms that are allowed".to_owned());
@@ -89,10 +80,7 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), String> {
 fn public(jwk: &Map<String, Value>, kty: &str) -> Result<Public, String> {
     let curve = optional(jwk, "crv")?;
     match (kty, curve) {
-        ("RSA", _) => Ok(Public::Rsa {
-            n: bytes(jwk, "n")?,
-            e: bytes(jwk, "e")?,
-        }),
+        ("RSA", _) => Ok(Public::Rsa { n: bytes(jwk, "n")?, e: bytes(jwk, "e")? }),
         ("EC", Some("P-256")) => point::<32>(jwk).map(Public::P256),
         ("EC", Some("P-384")) => point::<48>(jwk).map(Public::P384),
         ("OKP", Some("Ed25519")) => Ok(Public::Ed25519(bytes(jwk, "x")?)),
@@ -123,9 +111,7 @@ fn optional<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a st
 
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
     let text = optional(jwk, name)?.ok_or_else(|| format!("it has no `{name}`"))?;
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| format!("its `{name}` is not unpadded base64url"))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("its `{name}` is not unpadded base64url"))
 }
 
 /// Secrets do not stay behind in the parsed text.

@@ -23,9 +23,7 @@ impl KeySet {
     /// of them takes a public key.
     pub fn from_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         if let Some(other) = algorithms.iter().find(|algorithm| !algorithm.is_symmetric()) {
-            return Err(KeyError::new(format!(
-                "a secret cannot verify {other}; list HS algorithms only"
-            )));
+            return Err(KeyError::new(format!("a secret cannot verify {other}; list HS algorithms only")));
         }
         Self::of(vec![Key::secret(None, secret, algorithms)?], Vec::new())
     }
@@ -58,11 +56,7 @@ impl KeySet {
 
     fn of(keys: Vec<Key>, skipped: Vec<String>) -> Result<Self, KeyError> {
         if keys.is_empty() {
-            let reasons = if skipped.is_empty() {
-                "it is empty".to_owned()
-            } else {
-                skipped.join("; ")
-            };
+            let reasons = if skipped.is_empty() { "it is empty".to_owned() } else { skipped.join("; ") };
             return Err(KeyError::new(format!("the key set has no usable key: {reasons}")));
         }
         for (nth, key) in keys.iter().enumerate() {
@@ -114,10 +108,8 @@ impl Key {
         algorithms: &[Algorithm],
     ) -> Result<Self, KeyError> {
         let checks = key.checks(algorithms).map_err(KeyError::new)?;
-        let checks = checks
-            .into_iter()
-            .map(|(algorithm, parsed)| (algorithm, Check::Public(parsed)))
-            .collect();
+        let checks =
+            checks.into_iter().map(|(algorithm, parsed)| (algorithm, Check::Public(parsed))).collect();
         Self::of(kid, checks)
     }
 
@@ -148,9 +140,7 @@ impl Key {
 
     fn of(kid: Option<String>, checks: Vec<(Algorithm, Check)>) -> Result<Self, KeyError> {
         if checks.is_empty() {
-            return Err(KeyError::new(
-                "the key can verify none of the algorithms that are allowed for it",
-            ));
+            return Err(KeyError::new("the key can verify none of the algorithms that are allowed for it"));
         }
         Ok(Self { kid, checks })
     }
@@ -160,24 +150,14 @@ impl Key {
     }
 
     pub(super) fn check(&self, algorithm: Algorithm) -> Option<&Check> {
-        self.checks
-            .iter()
-            .find(|(pinned, _)| *pinned == algorithm)
-            .map(|(_, check)| check)
+        self.checks.iter().find(|(pinned, _)| *pinned == algorithm).map(|(_, check)| check)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let algorithms: Vec<_> = self
-            .checks
-            .iter()
-            .map(|(algorithm, _)| algorithm.name())
-            .collect();
-        f.debug_struct("Key")
-            .field("kid", &self.kid)
-            .field("algorithms", &algorithms)
-            .finish_non_exhaustive()
+        let algorithms: Vec<_> = self.checks.iter().map(|(algorithm, _)| algorithm.name()).collect();
+        f.debug_struct("Key").field("kid", &self.kid).field("algorithms", &algorithms).finish_non_exhaustive()
     }
 }
 

@@ -18,10 +18,7 @@ pub(super) fn read(pem: &[u8]) -> Result<Public, KeyError> {
     let mut sections = Vec::new();
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
         let (kind, mut der) = section.map_err(|_| KeyError::new("the public key is not well-formed PEM"))?;
-        if matches!(
-            kind,
-            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
-        ) {
+        if matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey) {
             der.zeroize();
             return Err(KeyError::new(
                 "this is a private key, with which tokens are signed; the gateway needs and should have only the public one (`openssl pkey -pubout`)",
@@ -41,9 +38,7 @@ pub(super) fn read(pem: &[u8]) -> Result<Public, KeyError> {
         [] | [_] => Err(KeyError::new(
             "there is no public key; it must be PEM, with a `BEGIN PUBLIC KEY` or `BEGIN CERTIFICATE` block",
         )),
-        _ => Err(KeyError::new(
-            "there is more than one key; give one, or a JWK set for several",
-        )),
+        _ => Err(KeyError::new("there is more than one key; give one, or a JWK set for several")),
     }
 }
 
@@ -56,16 +51,9 @@ fn public(key: &SubjectPublicKeyInfo<'_>) -> Result<Public, KeyError> {
         let Ok(PublicKey::RSA(rsa)) = key.parsed() else {
             return Err(KeyError::new("the RSA public key is damaged; export it again"));
         };
-        Ok(Public::Rsa {
-            n: rsa.modulus.to_vec(),
-            e: rsa.exponent.to_vec(),
-        })
+        Ok(Public::Rsa { n: rsa.modulus.to_vec(), e: rsa.exponent.to_vec() })
     } else if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
-        let curve = key
-            .algorithm
-            .parameters
-            .as_ref()
-            .and_then(|parameters| parameters.as_oid().ok());
+        let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
         match curve {
             Some(curve) if curve == OID_EC_P256 => Ok(Public::P256(bytes())),
             Some(curve) if curve == OID_NIST_EC_P384 => Ok(Public::P384(bytes())),

@@ -43,11 +43,9 @@ impl Public {
     /// `None`: the algorithm is another kind's.
     fn parse(&self, algorithm: Algorithm) -> Option<Result<ParsedPublicKey, KeyRejected>> {
         Some(match (self, algorithm) {
-            (Self::Rsa { n, e }, algorithm) => RsaPublicKeyComponents {
-                n: trimmed(n),
-                e: trimmed(e),
+            (Self::Rsa { n, e }, algorithm) => {
+                RsaPublicKeyComponents { n: trimmed(n), e: trimmed(e) }.to_parsed_public_key(rsa(algorithm)?)
             }
-            .to_parsed_public_key(rsa(algorithm)?),
             (Self::P256(point), Algorithm::Es256) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point),
             (Self::P384(point), Algorithm::Es384) => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point),
             (Self::Ed25519(point), Algorithm::EdDsa) => ParsedPublicKey::new(&ED25519, point),
@@ -59,13 +57,9 @@ impl Public {
     fn sound(&self) -> Result<(), String> {
         let Self::Rsa { n, e } = self else { return Ok(()) };
         let (n, e) = (trimmed(n), trimmed(e));
-        let bits = n
-            .first()
-            .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+        let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
         if !BITS.contains(&bits) {
-            return Err(format!(
-                "the RSA key has {bits} bits; from 2048 to 8192 are accepted"
-            ));
+            return Err(format!("the RSA key has {bits} bits; from 2048 to 8192 are accepted"));
         }
         // With e = 1 every message is its own signature.
         if e == [1] || e.last().is_none_or(|last| last % 2 == 0) || e.len() > 4 {

@@ -30,23 +30,13 @@ struct Signing {
 impl Signing {
     fn of(pair: KeyPair) -> Self {
         let pem = pair.serialize_pem();
-        let read = [
-            EncodingKey::from_rsa_pem,
-            EncodingKey::from_ec_pem,
-            EncodingKey::from_ed_pem,
-        ];
+        let read = [EncodingKey::from_rsa_pem, EncodingKey::from_ec_pem, EncodingKey::from_ed_pem];
         let key = read.iter().find_map(|read| read(pem.as_bytes()).ok()).unwrap();
-        Self {
-            pair: Some(pair),
-            key,
-        }
+        Self { pair: Some(pair), key }
     }
 
     fn secret(secret: &[u8]) -> Self {
-        Self {
-            pair: None,
-            key: EncodingKey::from_secret(secret),
-        }
+        Self { pair: None, key: EncodingKey::from_secret(secret) }
     }
 
     fn public_pem(&self) -> String {
@@ -75,11 +65,7 @@ impl Signing {
 
     /// A token with exactly these parts.
     fn sign_raw(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(claims)
-        );
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, minted(algorithm)).unwrap();
         format!("{signed}.{signature}")
     }
@@ -99,9 +85,7 @@ fn good_claims() -> Value {
 }
 
 fn merge(into: &mut Value, members: Value) {
-    let Value::Object(members) = members else {
-        panic!("not an object")
-    };
+    let Value::Object(members) = members else { panic!("not an object") };
     let into = into.as_object_mut().unwrap();
     for (name, value) in members {
         if value.is_null() {

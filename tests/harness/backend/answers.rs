@@ -32,19 +32,11 @@ pub(super) async fn answer(
         return Ok(echo_socket(&mut request));
     }
     if path.ends_with("/hasty") {
-        return Ok(respond(
-            StatusCode::CONFLICT,
-            "text/plain",
-            "answered before the body was read",
-        ));
+        return Ok(respond(StatusCode::CONFLICT, "text/plain", "answered before the body was read"));
     }
     let body = note_body(request, record, count, index).await?;
     if let Some(canned) = record.canned.lock().unwrap().get(&path) {
-        let mut response = respond(
-            StatusCode::from_u16(canned.status).unwrap(),
-            "text/plain",
-            canned.body,
-        );
+        let mut response = respond(StatusCode::from_u16(canned.status).unwrap(), "text/plain", canned.body);
         for (name, value) in &canned.headers {
             let value = http::HeaderValue::from_static(value);
             if *name == "content-type" {
@@ -55,12 +47,8 @@ pub(super) async fn answer(
         }
         return Ok(response);
     }
-    let driven = record
-        .streams
-        .lock()
-        .unwrap()
-        .get_mut(&path)
-        .and_then(std::collections::VecDeque::pop_front);
+    let driven =
+        record.streams.lock().unwrap().get_mut(&path).and_then(std::collections::VecDeque::pop_front);
     if let Some(events) = driven {
         return Ok(event_stream(events));
     }
@@ -70,11 +58,9 @@ pub(super) async fn answer(
         "closes" => Err(io::Error::other("closed on purpose")),
         "completions" => Ok(chat(&body)),
         last => match (path.contains("/status/"), last.parse()) {
-            (true, Ok(status)) => Ok(respond(
-                StatusCode::from_u16(status).unwrap(),
-                "text/plain",
-                "as asked",
-            )),
+            (true, Ok(status)) => {
+                Ok(respond(StatusCode::from_u16(status).unwrap(), "text/plain", "as asked"))
+            }
             _ => Ok(json_answer(&echo(&received))),
         },
     }
@@ -93,17 +79,9 @@ fn note_head(
     };
     let received = Received {
         method: request.method().to_string(),
-        target: request
-            .uri()
-            .path_and_query()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         version: format!("{:?}", request.version()),
-        headers: request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        headers: request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         authority,
         connection: number,
         ..Received::default()

@@ -11,11 +11,7 @@ struct Files {
 impl Files {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let files = Self {
-            cert: dir.path().join("app.pem"),
-            key: dir.path().join("app.key"),
-            dir,
-        };
+        let files = Self { cert: dir.path().join("app.pem"), key: dir.path().join("app.key"), dir };
         files.write(&fresh());
         files
     }
@@ -81,12 +77,7 @@ fn the_error_names_the_file_at_fault() {
     assert!(said((&" ".repeat(1024 * 1024 + 1), &key)).contains("app.pem is larger than"));
 
     let missing = files.dir.path().join("missing.pem");
-    assert!(
-        load(&missing, &files.key)
-            .unwrap_err()
-            .to_string()
-            .contains("missing.pem cannot be read")
-    );
+    assert!(load(&missing, &files.key).unwrap_err().to_string().contains("missing.pem cannot be read"));
     assert!(load(files.dir.path(), &files.key).is_err(), "a directory");
 }
 
@@ -104,12 +95,7 @@ fn the_stamp_changes_with_either_file() {
     // Same length, same time, another file: what a rename within one tick of the clock looks like.
     let twin = files.dir.path().join("twin");
     fs::write(&twin, fs::read(&files.cert).unwrap()).unwrap();
-    File::options()
-        .write(true)
-        .open(&twin)
-        .unwrap()
-        .set_modified(before.cert.modified)
-        .unwrap();
+    File::options().write(true).open(&twin).unwrap().set_modified(before.cert.modified).unwrap();
     fs::rename(&twin, &files.cert).unwrap();
     assert_ne!(after, stamp());
 

@@ -159,7 +159,7 @@ fn upstream(inherited: &Inherited<'_>, raw: &RawRoute, at: &Place, problems: &mu
     if !inherited.raw.upstreams.contains_key(name) {
         let known: Vec<&str> = inherited.raw.upstreams.keys().map(String::as_str).collect();
         let problem = place.problem(format!("there is no upstream `{name}`"));
-        problems.push(problem.remedy(suggest::remedy(name, &known)));
+        problems.push(problem.remedy(suggest::remedy_or_all(name, &known)));
     }
     None
 }
@@ -170,7 +170,7 @@ fn relaxed(raw: &RawRoute, at: &Place, problems: &mut Problems) -> Relaxed {
         let place = at.key("relax").key(key);
         if !known.contains(&key.as_str()) {
             let problem = place.itself().problem(format!("`{key}` is not a key that can be relaxed"));
-            problems.push(problem.remedy(suggest::remedy(key, &known)));
+            problems.push(problem.remedy(suggest::remedy_or_all(key, &known)));
         }
         super::reason(why, &place, problems);
     }

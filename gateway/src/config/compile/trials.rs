@@ -52,7 +52,7 @@ fn expectation(text: &str, place: &Place) -> Result<Expectation, Problem> {
     if let Some(code) = code {
         let known: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         match Code::ALL.iter().find(|known| known.name() == code) {
-            None => return Err(place.problem(format!("there is no code `{code}`")).remedy(suggest::remedy(code, &known))),
+            None => return Err(place.problem(format!("there is no code `{code}`")).remedy(suggest::remedy_or_all(code, &known))),
             Some(known) if known.status().as_u16() != status => {
                 let problem = place.problem(format!("`{code}` goes with status {}, not {status}", known.status().as_u16()));
                 return Err(problem.remedy(format!("write `{} {code}`", known.status().as_u16())));

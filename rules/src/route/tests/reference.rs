@@ -38,11 +38,8 @@ impl Model {
 
     /// The rank of each part, if the path matches.
     fn ranks(&self, segments: &[&str]) -> Option<Vec<Rank>> {
-        let fits = if self.rest {
-            segments.len() >= self.parts.len()
-        } else {
-            segments.len() == self.parts.len()
-        };
+        let fits =
+            if self.rest { segments.len() >= self.parts.len() } else { segments.len() == self.parts.len() };
         let mut ranks = Vec::new();
         for (part, segment) in self.parts.iter().zip(segments) {
             ranks.push(match part {
@@ -68,24 +65,17 @@ impl Model {
 }
 
 fn joined(segments: &[&str]) -> String {
-    segments
-        .iter()
-        .fold(String::new(), |text, segment| text + "/" + segment)
+    segments.iter().fold(String::new(), |text, segment| text + "/" + segment)
 }
 
 fn naive(models: &[Model], request: &str) -> String {
     let (method, path) = request.split_once(' ').unwrap();
     let segments: Vec<_> = path.split('/').skip(1).collect();
-    let ranked = models
-        .iter()
-        .filter_map(|model| Some((model.ranks(&segments)?, model)));
+    let ranked = models.iter().filter_map(|model| Some((model.ranks(&segments)?, model)));
     let Some(best) = ranked.clone().map(|(ranks, _)| ranks).max() else {
         return "404".to_owned();
     };
-    let group: Vec<_> = ranked
-        .filter(|(ranks, _)| *ranks == best)
-        .map(|(_, model)| model)
-        .collect();
+    let group: Vec<_> = ranked.filter(|(ranks, _)| *ranks == best).map(|(_, model)| model).collect();
     let serving = |wanted: &str| group.iter().find(|model| model.methods.contains(&wanted));
     let implied = || if method == "HEAD" { serving("GET") } else { None };
     let Some(model) = serving(method).or_else(implied).or_else(|| serving("*")) else {
@@ -112,21 +102,10 @@ fn naive(models: &[Model], request: &str) -> String {
 
 /// Few words, so that patterns and paths meet.
 fn models() -> impl Strategy<Value = Vec<Model>> {
-    let methods = prop::sample::select(vec![
-        vec!["*"],
-        vec!["GET"],
-        vec!["POST"],
-        vec!["HEAD"],
-        vec!["GET", "POST"],
-    ]);
+    let methods =
+        prop::sample::select(vec![vec!["*"], vec!["GET"], vec!["POST"], vec!["HEAD"], vec!["GET", "POST"]]);
     let part = prop::option::of(prop::sample::select(vec!["a", "b", "c"]));
-    let model = (
-        methods,
-        prop::collection::vec(part, 0..5),
-        any::<bool>(),
-        any::<bool>(),
-        "[p-z]",
-    );
+    let model = (methods, prop::collection::vec(part, 0..5), any::<bool>(), any::<bool>(), "[p-z]");
     let model = model.prop_map(|(methods, parts, rest, slash, prefix)| {
         let mut parts: Vec<_> = (0..)
             .zip(parts)
@@ -147,21 +126,13 @@ fn requests() -> impl Strategy<Value = Vec<String>> {
     let segments = prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "d"]), 0..6);
     let request = (method, segments, any::<bool>()).prop_map(|(method, segments, slash)| {
         let path = joined(&segments);
-        format!(
-            "{method} {path}{}",
-            if slash || path.is_empty() { "/" } else { "" }
-        )
+        format!("{method} {path}{}", if slash || path.is_empty() { "/" } else { "" })
     });
     prop::collection::vec(request, 1..20)
 }
 
 fn compile(models: &[Model]) -> Result<Table<String>, Vec<Ambiguity>> {
-    Table::compile(
-        models
-            .iter()
-            .map(|model| (vec![pattern(&model.text())], model.text()))
-            .collect(),
-    )
+    Table::compile(models.iter().map(|model| (vec![pattern(&model.text())], model.text())).collect())
 }
 
 /// The models without those that clash with an earlier one.

@@ -57,17 +57,11 @@ fn variations_that_mean_the_same() {
 #[test]
 fn without_kid_the_keys_for_the_algorithm_are_tried() {
     let first = fresh();
-    let keys = [
-        first.jwk(Algorithm::Es256, json!({"kid": "a"})),
-        P256.jwk(Algorithm::Es256, json!({"kid": "b"})),
-    ];
+    let keys =
+        [first.jwk(Algorithm::Es256, json!({"kid": "a"})), P256.jwk(Algorithm::Es256, json!({"kid": "b"}))];
     let verifier = verifier(jwks(&keys, &[Algorithm::Es256]).unwrap());
     for signing in [&first, &*P256] {
-        assert!(
-            verifier
-                .verify(&signing.sign(Algorithm::Es256, json!({}), json!({})), NOW)
-                .is_ok()
-        );
+        assert!(verifier.verify(&signing.sign(Algorithm::Es256, json!({}), json!({})), NOW).is_ok());
     }
 }
 
@@ -93,19 +87,11 @@ fn eight_kibibytes_are_read_and_no_more() {
 #[test]
 fn remembered_claims_are_checked_against_the_clock_again() {
     let verifier = verifier(HMAC.keys(&[Algorithm::Hs256]));
-    let claims = verifier
-        .verify(&HMAC.sign(Algorithm::Hs256, json!({}), json!({})), NOW)
-        .unwrap();
+    let claims = verifier.verify(&HMAC.sign(Algorithm::Hs256, json!({}), json!({})), NOW).unwrap();
     let end = claims.exp() + i64::from(LEEWAY);
     assert!(verifier.recheck(&claims, end - 1).is_ok());
-    assert_eq!(
-        verifier.recheck(&claims, end).unwrap_err().code,
-        Code::TokenExpired
-    );
-    assert_eq!(
-        verifier.recheck(&claims, NOW - 1000).unwrap_err().code,
-        Code::TokenInvalid
-    );
+    assert_eq!(verifier.recheck(&claims, end).unwrap_err().code, Code::TokenExpired);
+    assert_eq!(verifier.recheck(&claims, NOW - 1000).unwrap_err().code, Code::TokenInvalid);
 }
 
 #[test]
@@ -113,10 +99,5 @@ fn a_verifier_takes_new_keys() {
     let before = verifier(fresh().keys(&[Algorithm::Es256]));
     let token = P256.sign(Algorithm::Es256, json!({}), json!({}));
     assert!(before.verify(&token, NOW).is_err());
-    assert!(
-        before
-            .with_keys(P256.keys(&[Algorithm::Es256]))
-            .verify(&token, NOW)
-            .is_ok()
-    );
+    assert!(before.with_keys(P256.keys(&[Algorithm::Es256])).verify(&token, NOW).is_ok());
 }

@@ -6,10 +6,7 @@ const ES: Algorithm = Algorithm::Es256;
 
 /// The verifier under attack: an ECDSA key `k1`, an RSA key `k2`, and only ES256 and RS256 allowed.
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
-    let keys = [
-        P256.jwk(ES, json!({"kid": "k1"})),
-        RSA.jwk(Algorithm::Rs256, json!({"kid": "k2"})),
-    ];
+    let keys = [P256.jwk(ES, json!({"kid": "k1"})), RSA.jwk(Algorithm::Rs256, json!({"kid": "k2"}))];
     verifier(jwks(&keys, &[ES, Algorithm::Rs256]).unwrap())
 });
 
@@ -17,11 +14,7 @@ fn refuse(rows: Vec<(&str, String, &str)>) {
     for (attack, token, reason) in rows {
         let fault = VERIFIER.verify(&token, NOW).expect_err(attack);
         assert_eq!(fault.private, reason, "{attack}");
-        let expected = if reason.contains("`exp` is past") {
-            Code::TokenExpired
-        } else {
-            Code::TokenInvalid
-        };
+        let expected = if reason.contains("`exp` is past") { Code::TokenExpired } else { Code::TokenInvalid };
         assert_eq!(fault.code, expected, "{attack}");
         assert_eq!(fault.unknown_key, reason.contains("no key has"), "{attack}");
     }
@@ -38,11 +31,7 @@ fn good() -> String {
 #[test]
 fn the_verifier_under_attack_accepts_its_own() {
     assert!(VERIFIER.verify(&good(), NOW).is_ok());
-    assert!(
-        VERIFIER
-            .verify(&RSA.sign(Algorithm::Rs256, json!({"kid": "k2"}), json!({})), NOW)
-            .is_ok()
-    );
+    assert!(VERIFIER.verify(&RSA.sign(Algorithm::Rs256, json!({"kid": "k2"}), json!({})), NOW).is_ok());
 }
 
 #[test]
@@ -53,40 +42,23 @@ fn algorithms() {
         let token = es(json!({"alg": alg}), json!({}));
         format!("{}.", token.rsplit_once('.').unwrap().0)
     };
-    let mut rows: Vec<_> = [
-        "none", "None", "NONE", "nOnE", "", "es256", "ES256 ", "ES512", "ES256K", "HS1", "RSA",
-    ]
-    .map(|alg| ("an algorithm that is none", unsigned(json!(alg)), NEVER))
-    .into();
+    let mut rows: Vec<_> =
+        ["none", "None", "NONE", "nOnE", "", "es256", "ES256 ", "ES512", "ES256K", "HS1", "RSA"]
+            .map(|alg| ("an algorithm that is none", unsigned(json!(alg)), NEVER))
+            .into();
     for alg in [json!(null), json!(["ES256"]), json!(0), json!({"ES256": 1})] {
         rows.push(("an algorithm that is no string", unsigned(alg), NEVER));
     }
-    rows.push((
-        "the signature left out",
-        unsigned(json!("ES256")),
-        "the signature does not verify",
-    ));
+    rows.push(("the signature left out", unsigned(json!("ES256")), "the signature does not verify"));
 
     let public_as_secret = Signing::secret(RSA.public_pem().as_bytes());
-    for (alg, kid) in [
-        (Algorithm::Hs256, "k1"),
-        (Algorithm::Hs256, "k2"),
-        (Algorithm::Hs512, "k2"),
-    ] {
+    for (alg, kid) in [(Algorithm::Hs256, "k1"), (Algorithm::Hs256, "k2"), (Algorithm::Hs512, "k2")] {
         let token = public_as_secret.sign(alg, json!({"kid": kid}), json!({}));
         rows.push(("HMAC with the public key as its secret", token, UNMEANT));
     }
-    rows.push((
-        "HMAC, and no kid",
-        public_as_secret.sign(Algorithm::Hs256, json!({}), json!({})),
-        UNMEANT,
-    ));
+    rows.push(("HMAC, and no kid", public_as_secret.sign(Algorithm::Hs256, json!({}), json!({})), UNMEANT));
     for alg in [Algorithm::Rs384, Algorithm::Ps256] {
-        rows.push((
-            "another algorithm of the key",
-            RSA.sign(alg, json!({"kid": "k2"}), json!({})),
-            UNMEANT,
-        ));
+        rows.push(("another algorithm of the key", RSA.sign(alg, json!({"kid": "k2"}), json!({})), UNMEANT));
     }
     rows.push((
         "the other key's algorithm",
@@ -95,11 +67,7 @@ fn algorithms() {
     ));
     rows.push((
         "the header says another algorithm",
-        RSA.sign_raw(
-            Algorithm::Ps256,
-            r#"{"alg":"RS256","kid":"k2"}"#,
-            &good_claims().to_string(),
-        ),
+        RSA.sign_raw(Algorithm::Ps256, r#"{"alg":"RS256","kid":"k2"}"#, &good_claims().to_string()),
         "the signature does not verify",
     ));
     refuse(rows);
@@ -115,39 +83,15 @@ fn keys() {
     refuse(vec![
         ("another key", forged(json!({"kid": "k1"})), FORGED),
         ("another key, unnamed", forged(json!({})), FORGED),
-        (
-            "its own jwk",
-            forged(json!({"kid": "k1", "jwk": own.clone()})),
-            FORGED,
-        ),
+        ("its own jwk", forged(json!({"kid": "k1", "jwk": own.clone()})), FORGED),
         ("its own jwk, unnamed", forged(json!({"jwk": own})), FORGED),
-        (
-            "its own jku",
-            forged(json!({"kid": "k1", "jku": "https://evil.test/jwks"})),
-            FORGED,
-        ),
-        (
-            "its own x5u",
-            forged(json!({"kid": "k1", "x5u": "https://evil.test/x"})),
-            FORGED,
-        ),
-        (
-            "its own x5c",
-            forged(json!({"kid": "k1", "x5c": ["AAAA"]})),
-            FORGED,
-        ),
+        ("its own jku", forged(json!({"kid": "k1", "jku": "https://evil.test/jwks"})), FORGED),
+        ("its own x5u", forged(json!({"kid": "k1", "x5u": "https://evil.test/x"})), FORGED),
+        ("its own x5c", forged(json!({"kid": "k1", "x5c": ["AAAA"]})), FORGED),
         ("an unknown kid", es(json!({"kid": "k9"}), json!({})), UNKNOWN),
         ("an empty kid", es(json!({"kid": ""}), json!({})), UNKNOWN),
-        (
-            "a kid with a path",
-            es(json!({"kid": "../../dev/null"}), json!({})),
-            UNKNOWN,
-        ),
-        (
-            "a kid that is a list",
-            es(json!({"kid": ["k1"]}), json!({})),
-            "`kid` is not a string",
-        ),
+        ("a kid with a path", es(json!({"kid": "../../dev/null"}), json!({})), UNKNOWN),
+        ("a kid that is a list", es(json!({"kid": ["k1"]}), json!({})), "`kid` is not a string"),
         ("an all-zero ECDSA signature", zeros(), FORGED),
     ]);
     // Our own key next to an embedded one that is ignored: still ours.
@@ -158,11 +102,7 @@ fn keys() {
 /// CVE-2022-21449.
 fn zeros() -> String {
     let token = good();
-    format!(
-        "{}.{}",
-        token.rsplit_once('.').unwrap().0,
-        URL_SAFE_NO_PAD.encode([0; 64])
-    )
+    format!("{}.{}", token.rsplit_once('.').unwrap().0, URL_SAFE_NO_PAD.encode([0; 64]))
 }
 
 #[test]
@@ -174,31 +114,15 @@ fn headers() {
         ("crit", es(json!({"crit": ["exp"], "exp": 1}), json!({})), CRIT),
         ("an empty crit", es(json!({"crit": []}), json!({})), CRIT),
         ("b64", es(json!({"crit": ["b64"], "b64": false}), json!({})), CRIT),
-        (
-            "a logout token",
-            es(json!({"typ": "logout+jwt"}), json!({})),
-            TYPE,
-        ),
+        ("a logout token", es(json!({"typ": "logout+jwt"}), json!({})), TYPE),
         ("a typ that is a number", es(json!({"typ": 1}), json!({})), TYPE),
         ("alg twice", raw(r#"{"alg":"none","alg":"ES256"}"#), TWICE),
-        (
-            "kid twice",
-            raw(r#"{"alg":"ES256","kid":"k2","kid":"k1"}"#),
-            TWICE,
-        ),
-        (
-            "alg twice, escaped",
-            raw(r#"{"alg":"ES256","\u0061lg":"none"}"#),
-            TWICE,
-        ),
+        ("kid twice", raw(r#"{"alg":"ES256","kid":"k2","kid":"k1"}"#), TWICE),
+        ("alg twice, escaped", raw(r#"{"alg":"ES256","\u0061lg":"none"}"#), TWICE),
         ("a list", raw(r#"["ES256"]"#), TWICE),
         ("an empty header", raw(""), TWICE),
         ("a header and more", raw(r#"{"alg":"ES256"}{}"#), TWICE),
-        (
-            "no alg",
-            raw("{}"),
-            "`alg` is missing or none that is ever accepted",
-        ),
+        ("no alg", raw("{}"), "`alg` is missing or none that is ever accepted"),
     ]);
 }
 
@@ -213,42 +137,18 @@ fn parties() {
     refuse(vec![
         ("no iss", claims(json!({"iss": null})), "`iss` is missing"),
         ("another iss", claims(json!({"iss": "https://evil.test/"})), ISS),
-        (
-            "iss without its slash",
-            claims(json!({"iss": "https://issuer.test"})),
-            ISS,
-        ),
-        (
-            "iss in capitals",
-            claims(json!({"iss": "https://ISSUER.test/"})),
-            ISS,
-        ),
-        (
-            "iss and more",
-            claims(json!({"iss": "https://issuer.test/x"})),
-            ISS,
-        ),
-        (
-            "a list of issuers",
-            claims(json!({"iss": [ISSUER]})),
-            "`iss` is not a string",
-        ),
+        ("iss without its slash", claims(json!({"iss": "https://issuer.test"})), ISS),
+        ("iss in capitals", claims(json!({"iss": "https://ISSUER.test/"})), ISS),
+        ("iss and more", claims(json!({"iss": "https://issuer.test/x"})), ISS),
+        ("a list of issuers", claims(json!({"iss": [ISSUER]})), "`iss` is not a string"),
         ("no aud", claims(json!({"aud": null})), "`aud` is missing"),
         ("another aud", claims(json!({"aud": "billing"})), OTHERS),
         ("aud with a prefix of ours", claims(json!({"aud": "ap"})), OTHERS),
         ("aud in one string", claims(json!({"aud": "web api"})), OTHERS),
         ("no audiences", claims(json!({"aud": []})), OTHERS),
         ("an aud that is a number", claims(json!({"aud": 1})), AUD),
-        (
-            "an aud that is no list of strings",
-            claims(json!({"aud": ["api", 1]})),
-            AUD,
-        ),
-        (
-            "an aud that is an object",
-            claims(json!({"aud": {"api": 1}})),
-            AUD,
-        ),
+        ("an aud that is no list of strings", claims(json!({"aud": ["api", 1]})), AUD),
+        ("an aud that is an object", claims(json!({"aud": {"api": 1}})), AUD),
     ]);
 }
 
@@ -261,11 +161,7 @@ fn times() {
     refuse(vec![
         ("no exp", claims(json!({"exp": null})), "`exp` is missing"),
         ("just expired", claims(json!({"exp": NOW - leeway})), PAST),
-        (
-            "just expired, with a fraction",
-            claims(json!({"exp": 1_799_999_970.9})),
-            PAST,
-        ),
+        ("just expired, with a fraction", claims(json!({"exp": 1_799_999_970.9})), PAST),
         ("long expired", claims(json!({"exp": 0})), PAST),
         ("before the epoch", claims(json!({"exp": -1})), PAST),
         ("exp in a string", claims(json!({"exp": "1900000000"})), BAD),
@@ -273,17 +169,9 @@ fn times() {
         ("a huge exp", claims(json!({"exp": u64::MAX})), BAD),
         ("a huger exp", claims(json!({"exp": 1e300})), BAD),
         ("exp true", claims(json!({"exp": true})), BAD),
-        (
-            "not yet",
-            claims(json!({"nbf": NOW + leeway + 1})),
-            "`nbf` is in the future",
-        ),
+        ("not yet", claims(json!({"nbf": NOW + leeway + 1})), "`nbf` is in the future"),
         ("nbf in a string", claims(json!({"nbf": "0"})), BAD),
-        (
-            "from the future",
-            claims(json!({"iat": NOW + leeway + 1})),
-            "`iat` is in the future",
-        ),
+        ("from the future", claims(json!({"iat": NOW + leeway + 1})), "`iat` is in the future"),
         ("iat in a list", claims(json!({"iat": [0]})), BAD),
     ]);
 }
@@ -310,58 +198,29 @@ fn shapes() {
     const SHAPE: &str = "the token is not three parts of unpadded base64url";
     let token = good();
     let parts: Vec<&str> = token.split('.').collect();
-    let [header, payload, signature] = parts[..] else {
-        panic!()
-    };
+    let [header, payload, signature] = parts[..] else { panic!() };
     let standard = base64::engine::general_purpose::STANDARD_NO_PAD;
     // Bytes that the two alphabets spell differently.
     let odd = standard.encode([0xfb, 0xff, 0xbf]);
     let mut rows = vec![
         ("nothing", String::new(), SHAPE),
-        (
-            "dots",
-            "..".to_owned(),
-            "the header is not a JSON object whose names differ",
-        ),
+        ("dots", "..".to_owned(), "the header is not a JSON object whose names differ"),
         ("one dot", format!("{header}.{payload}"), SHAPE),
         ("three dots", format!("{token}.{signature}"), SHAPE),
-        (
-            "four dots: a JWE",
-            format!("{token}.{signature}.{signature}"),
-            SHAPE,
-        ),
+        ("four dots: a JWE", format!("{token}.{signature}.{signature}"), SHAPE),
         ("a dot before", format!(".{token}"), SHAPE),
         ("a dot after", format!("{token}."), SHAPE),
         ("padding", format!("{token}=="), SHAPE),
-        (
-            "padding in the header",
-            format!("{header}=.{payload}.{signature}"),
-            SHAPE,
-        ),
-        (
-            "the standard alphabet",
-            format!("{header}.{payload}.{odd}"),
-            SHAPE,
-        ),
-        (
-            "too long",
-            "x".repeat(MAX_TOKEN + 1),
-            "the token is longer than 8 KiB",
-        ),
+        ("padding in the header", format!("{header}=.{payload}.{signature}"), SHAPE),
+        ("the standard alphabet", format!("{header}.{payload}.{odd}"), SHAPE),
+        ("too long", "x".repeat(MAX_TOKEN + 1), "the token is longer than 8 KiB"),
         ("not ASCII", format!("{token}é"), SHAPE),
     ];
     for stray in [" ", "\n", "\t", "\0", "%", ",", "!"] {
         rows.push(("stray bytes after", format!("{token}{stray}"), SHAPE));
         rows.push(("stray bytes before", format!("{stray}{token}"), SHAPE));
-        rows.push((
-            "stray bytes inside",
-            format!("{header}{stray}.{payload}.{signature}"),
-            SHAPE,
-        ));
+        rows.push(("stray bytes inside", format!("{header}{stray}.{payload}.{signature}"), SHAPE));
     }
     refuse(rows);
-    assert!(
-        VERIFIER.verify(&format!("{token}AAAA"), NOW).is_err(),
-        "more base64url after the signature"
-    );
+    assert!(VERIFIER.verify(&format!("{token}AAAA"), NOW).is_err(), "more base64url after the signature");
 }

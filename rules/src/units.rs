@@ -8,13 +8,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 
-const TIME_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1000),
-    ("m", 60 * 1000),
-    ("h", 3600 * 1000),
-    ("d", 24 * 3600 * 1000),
-];
+const TIME_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 3600 * 1000), ("d", 24 * 3600 * 1000)];
 const SIZE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
     ("KiB", 1 << 10),
@@ -47,15 +42,8 @@ impl fmt::Display for UnitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text: String = self.text.chars().take(48).flat_map(char::escape_debug).collect();
         let Self { what, forms, .. } = self;
-        let fault = if self.too_large {
-            "is too large for"
-        } else {
-            "is not"
-        };
-        write!(
-            f,
-            "`{text}` {fault} {what}\nwrite a whole number and one unit: {forms}"
-        )
+        let fault = if self.too_large { "is too large for" } else { "is not" };
+        write!(f, "`{text}` {fault} {what}\nwrite a whole number and one unit: {forms}")
     }
 }
 
@@ -68,10 +56,7 @@ fn split(text: &str, units: &[(&str, u64)]) -> Option<(Option<u64>, u64)> {
     if number.is_empty() {
         return None;
     }
-    let factor = units
-        .iter()
-        .find(|(name, _)| *name == unit.trim_start())
-        .map(|(_, factor)| *factor)?;
+    let factor = units.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, factor)| *factor)?;
     Some((number.parse().ok(), factor))
 }
 
@@ -107,10 +92,7 @@ impl FromStr for Size {
             too_large,
         };
         let (number, factor) = split(text, &SIZE_UNITS).ok_or_else(|| error(false))?;
-        number
-            .and_then(|number| number.checked_mul(factor))
-            .map(Self)
-            .ok_or_else(|| error(true))
+        number.and_then(|number| number.checked_mul(factor)).map(Self).ok_or_else(|| error(true))
     }
 }
 
@@ -118,10 +100,7 @@ impl fmt::Display for Time {
     /// In the largest unit that keeps it whole; `from_str` reads it back, down to milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        let unit = TIME_UNITS
-            .iter()
-            .rev()
-            .find(|(_, factor)| millis.is_multiple_of(u128::from(*factor)));
+        let unit = TIME_UNITS.iter().rev().find(|(_, factor)| millis.is_multiple_of(u128::from(*factor)));
         match unit {
             Some((name, factor)) if millis > 0 => write!(f, "{}{name}", millis / u128::from(*factor)),
             _ => f.write_str("0s"),
@@ -132,11 +111,7 @@ impl fmt::Display for Time {
 impl fmt::Display for Size {
     /// In the largest binary unit that keeps it whole; `from_str` reads it back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = SIZE_UNITS
-            .iter()
-            .take(4)
-            .rev()
-            .find(|(_, factor)| self.0.is_multiple_of(*factor));
+        let unit = SIZE_UNITS.iter().take(4).rev().find(|(_, factor)| self.0.is_multiple_of(*factor));
         match unit {
             Some((name, factor)) if self.0 > 0 => write!(f, "{}{name}", self.0 / factor),
             _ => f.write_str("0B"),
@@ -148,9 +123,7 @@ macro_rules! unit {
     ($unit:ty, $name:literal, $schema:expr) => {
         impl<'de> Deserialize<'de> for $unit {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(D::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
             }
         }
 
@@ -199,13 +172,9 @@ mod tests {
 
     #[test]
     fn durations_read_and_print() {
-        for (text, millis) in [
-            ("500ms", 500),
-            ("30s", 30_000),
-            ("10m", 600_000),
-            ("24h", 86_400_000),
-            ("365d", 31_536_000_000),
-        ] {
+        for (text, millis) in
+            [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("24h", 86_400_000), ("365d", 31_536_000_000)]
+        {
             let time: Time = text.parse().unwrap();
             assert_eq!(time.0, Duration::from_millis(millis));
             assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
@@ -245,15 +214,7 @@ mod tests {
             assert_eq!(size.0, bytes);
             assert_eq!(size.to_string().parse::<Size>().unwrap(), size);
         }
-        for wrong in [
-            "",
-            "KiB",
-            "4kib",
-            "-1",
-            "1.5MiB",
-            "18446744073709551615GiB",
-            "99999999999999999999",
-        ] {
+        for wrong in ["", "KiB", "4kib", "-1", "1.5MiB", "18446744073709551615GiB", "99999999999999999999"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
         let sentence = "18446744073709551615GiB".parse::<Size>().unwrap_err().to_string();
