@@ -152,7 +152,10 @@ impl Session {
 
     fn mismatch(&self, node: &Node, key: Option<&Node>, what: &str) -> Problem {
         let place = match key {
-            None if node.value == Value::Null => return Problem::whole("the file is empty"),
+            None if node.value == Value::Null => {
+                return Problem::whole("the file is empty")
+                    .remedy("`portcullis init` writes a configuration to start from");
+            }
             Some(key) if node.span.is_empty() => key.span.clone(),
             _ => node.span.clone(),
         };
@@ -189,19 +192,22 @@ impl Session {
 }
 
 fn missing(node: &Node, key: Option<&Node>, name: &str) -> Problem {
-    match key {
+    let problem = match key {
         Some(key) => {
             let owner = short(key.text().unwrap_or_default());
             Problem::at(key.span.clone(), format!("`{owner}` lacks the key `{name}`"))
         }
         None => Problem::at(node.head(), format!("the key `{name}` is missing")),
-    }
+    };
+    problem.remedy(format!("add `{name}: …`"))
 }
 
 fn remedy(node: &Node, what: &str) -> Option<String> {
     let scalar = match &node.value {
         Value::Null => return Some("give the key a value, or remove it".to_owned()),
         Value::Scalar(scalar) => scalar,
+        Value::Seq(_) | Value::Map(_) if what == "text" => return Some("write a single value".to_owned()),
+        Value::Map(_) if what == "a list" => return Some("begin each item with `- `".to_owned()),
         Value::Seq(_) | Value::Map(_) => return None,
     };
     let number = what.contains("number");
