@@ -270,7 +270,6 @@ fn an_empty_file() {
     assert_snapshot!(report(text), @r"
     error: the file is empty
     --> portcullis.yaml
-     = help: `portcullis init` writes a configuration to start from
 
     error: 1 problem in portcullis.yaml
     ");

@@ -364,3 +364,95 @@ fn a_large_file_with_many_problems_is_read_to_its_end() {
     assert!(file.is_none());
     assert_eq!(problems.len(), 50);
 }
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Keys {
+    None,
+    File(String),
+    Url { url: String, refresh: Time },
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+struct Even(String);
+
+impl TryFrom<String> for Even {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len().is_multiple_of(2) {
+            Ok(Self(text))
+        } else {
+            Err(format!("`{text}` is odd\nadd a letter"))
+        }
+    }
+}
+
+fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Vec<String> {
+    let (root, mut problems) = parse(text);
+    let mut root = root.unwrap();
+    problems.extend(interpolate(&mut root, text, &|_| Some("odd".to_owned())));
+    let (value, more) = decode::<T>(&root);
+    problems.extend(more);
+    assert_eq!(value.is_some(), problems.is_empty());
+    let source = Source::new("f", text);
+    let line = |problem: Problem| {
+        let place = source.place(problem.span.unwrap_or(0..0).start);
+        let remedy = problem.remedy.unwrap_or_default();
+        format!("{}:{} {} ({remedy})", place.line, place.column, problem.message)
+    };
+    problems.into_iter().map(line).collect()
+}
+
+#[test]
+fn words_may_carry_values() {
+    type Many = Vec<Keys>;
+    assert!(lines::<Many>("[none, { file: x }, { url: { url: y, refresh: 1s } }]").is_empty());
+    assert_eq!(
+        lines::<Many>("[nnoe, file, { none: 1 }, { fil: x }, { url: { ulr: y } }, { file: [] }, {}]"),
+        [
+            "1:2 `nnoe` is not known here (did you mean `none`?)",
+            "1:8 `file` needs a value (write `{ file: … }`)",
+            "1:14 expected a word, found a mapping ()",
+            "1:29 `fil` is not known here (did you mean `file`?)",
+            "1:41 `url` lacks the key `refresh` (add `refresh: …`)",
+            "1:48 unknown key `ulr` (did you mean `url`?)",
+            "1:68 expected text, found a list (write a single value)",
+            "1:74 expected one key of `none`, `file`, `url` ()",
+        ]
+    );
+}
+
+#[test]
+fn a_types_own_sentence_stands_at_its_text_and_tells_no_secret() {
+    type Named = BTreeMap<String, Even>;
+    assert_eq!(
+        lines::<Named>("a: abc\nb: ab\n"),
+        ["1:4 `abc` is odd (add a letter)"]
+    );
+    assert_eq!(
+        lines::<Named>("a: ${X}\n"),
+        ["1:4 text from the environment is not accepted here (add a letter)"]
+    );
+    assert_eq!(
+        lines::<BTreeMap<String, Named>>("secrets: { a: abc }\n"),
+        ["1:15 text is not accepted here (add a letter)"]
+    );
+}
+
+#[test]
+fn numbers_keep_their_bounds() {
+    assert_eq!(
+        lines::<(i8, u64, f64)>("[-128, 18446744073709551615, -1.5e3]"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        lines::<BTreeMap<u16, bool>>("1: true\n0x2: false\n"),
+        Vec::<String>::new()
+    );
+    let faults = lines::<Vec<u8>>("[256, -1, 1.5, 1_000, 99999999999999999999999999999999999999999999]");
+    assert_eq!(faults.len(), 5, "{faults:?}");
+    let many = format!("[{}]", "x, ".repeat(1000));
+    assert!(lines::<Vec<u8>>(&many).last().unwrap().contains("more problems"));
+}
