@@ -36,7 +36,8 @@ pub(super) fn remedy(wrong: &str, known: &[&str], what: &str) -> Option<String> 
     }
 }
 
-fn list(names: &[&str]) -> String {
+/// Names for a sentence.
+pub(super) fn list(names: &[&str]) -> String {
     names
         .iter()
         .map(|name| format!("`{name}`"))

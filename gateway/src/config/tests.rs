@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::*;
 
-mod ways;
 mod reports;
+mod ways;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct File {
@@ -101,4 +101,3 @@ fn good(text: &str) -> File {
     );
     file.unwrap()
 }
-

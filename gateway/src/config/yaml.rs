@@ -7,8 +7,8 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag, options};
 
 use super::problem::Problem;
-use super::{scalar, syntax};
 use super::tree::{Node, Origin, Scalar, Value};
+use super::{scalar, syntax};
 
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;

@@ -3,10 +3,10 @@
 use serde::Deserializer;
 use serde::de::{Expected, Visitor};
 
-use super::super::scalar;
 use super::super::shapes::{FORM, ONE_OR_MANY};
 use super::super::spanned::SPANNED;
 use super::super::tree::{Node, Origin, Value};
+use super::super::{scalar, suggest};
 use super::access::{Items, Pairs, Placed, Word};
 use super::fault::Fault;
 use super::session::Session;
@@ -216,7 +216,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                 _ => {
                     return Err(Fault::Custom(format!(
                         "expected one key of {}",
-                        variants.join(", ")
+                        suggest::list(variants)
                     )));
                 }
             },

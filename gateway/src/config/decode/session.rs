@@ -46,6 +46,12 @@ impl Session {
         state.dropped.is_empty() && state.lacking.is_empty()
     }
 
+    /// Grows with every round that found something.
+    pub(super) fn progress(&self) -> usize {
+        let state = self.state.borrow();
+        state.dropped.len() + state.lacking.values().map(Vec::len).sum::<usize>()
+    }
+
     pub(super) fn finish(self) -> Vec<Problem> {
         self.state.into_inner().problems.sorted()
     }
@@ -126,14 +132,23 @@ impl Session {
         Fault::Placed
     }
 
+    /// A type's own sentence. Of a private text only the remedy is kept, for the sentence may quote it in
+    /// any guise; about a private list or mapping a type must not quote what is in it.
     fn custom(&self, node: &Node, sentence: &str) -> Problem {
-        let mut sentence = sentence.to_owned();
-        if let (true, Some(text)) = (self.is_private(node), node.text().filter(|text| !text.is_empty())) {
-            sentence = sentence.replace(text, "…");
-        }
-        match sentence.split_once('\n') {
-            Some((message, remedy)) => Problem::at(node.head(), message).remedy(remedy),
-            None => Problem::at(node.head(), sentence),
+        let (message, remedy) = match sentence.rsplit_once('\n') {
+            Some((message, remedy)) => (message, Some(remedy.to_owned())),
+            None => (sentence, None),
+        };
+        match node.text() {
+            Some(text) if self.is_private(node) => {
+                let told = remedy.filter(|remedy| !text.contains(remedy) && !remedy.contains(text));
+                Problem::at(
+                    node.span.clone(),
+                    format!("{} is not accepted here", self.found(node)),
+                )
+                .maybe_remedy(told)
+            }
+            _ => Problem::at(node.head(), message).maybe_remedy(remedy),
         }
     }
 
@@ -152,7 +167,9 @@ impl Session {
 
     fn mismatch(&self, node: &Node, key: Option<&Node>, what: &str) -> Problem {
         let place = match key {
-            None if node.value == Value::Null => return Problem::whole("the file is empty"),
+            None if node.value == Value::Null => {
+                return Problem::whole("the file is empty");
+            }
             Some(key) if node.span.is_empty() => key.span.clone(),
             _ => node.span.clone(),
         };
@@ -189,19 +206,22 @@ impl Session {
 }
 
 fn missing(node: &Node, key: Option<&Node>, name: &str) -> Problem {
-    match key {
+    let problem = match key {
         Some(key) => {
             let owner = short(key.text().unwrap_or_default());
             Problem::at(key.span.clone(), format!("`{owner}` lacks the key `{name}`"))
         }
         None => Problem::at(node.head(), format!("the key `{name}` is missing")),
-    }
+    };
+    problem.remedy(format!("add `{name}: …`"))
 }
 
 fn remedy(node: &Node, what: &str) -> Option<String> {
     let scalar = match &node.value {
         Value::Null => return Some("give the key a value, or remove it".to_owned()),
         Value::Scalar(scalar) => scalar,
+        Value::Seq(_) | Value::Map(_) if what == "text" => return Some("write a single value".to_owned()),
+        Value::Map(_) if what == "a list" => return Some("begin each item with `- `".to_owned()),
         Value::Seq(_) | Value::Map(_) => return None,
     };
     let number = what.contains("number");
