@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use regex::{Captures, Regex};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// One kind of data that `logs.redact` can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `Bearer …` and bare JSON Web Tokens (RFC 6750, RFC 7519).
     Bearer,

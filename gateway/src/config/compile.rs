@@ -88,10 +88,10 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (name, identity) in &raw.identities {
         let at = at.key(name);
-        if raw.environment != Environment::Development && identity.issuer.starts_with("http://") {
+        if raw.environment == Environment::Production && identity.issuer.starts_with("http://") {
             problems.push(
                 at.key("issuer")
-                    .problem("an issuer over plain http is refused outside development")
+                    .problem("an issuer over plain http is refused in production")
                     .remedy("write the issuer's https:// name"),
             );
         }

@@ -203,7 +203,7 @@ fn limits(raw: &RawLimits, at: &Place, problems: &mut Problems) -> EdgeLimits {
         header_timeout: raw.header_timeout.0,
         idle: raw.idle.0,
         connections_per_ip: usize::try_from(raw.connections_per_ip).unwrap_or(usize::MAX),
-        requests_per_connection: raw.requests_per_connection,
+        requests_per_connection: raw.requests_per_connection.into(),
         h2_streams: raw.h2_streams,
         handshake_timeout: raw.header_timeout.0,
     }

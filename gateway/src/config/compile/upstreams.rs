@@ -28,7 +28,7 @@ pub(super) fn compile(
     let mut upstreams = BTreeMap::new();
     for (index, (name, upstream)) in raw.upstreams.iter().enumerate() {
         let at = at.key(name);
-        super::name(name, &at.clone().itself(), "an upstream", problems);
+        super::name(name, &at.itself(), "an upstream", problems);
         let servers = servers(upstream, &at, problems);
         let inject = inject(upstream, &at.key("inject"), library, problems);
         let ca = authorities(upstream, &servers, &at.key("tls"), library, problems);

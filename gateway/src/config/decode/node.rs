@@ -3,7 +3,9 @@
 use serde::Deserializer;
 use serde::de::{Expected, Visitor};
 
-use super::super::shapes::{FORM, ONE_OR_MANY};
+use rules::shapes::ONE_OR_MANY;
+
+use super::super::shapes::FORM;
 use super::super::spanned::SPANNED;
 use super::super::tree::{Node, Origin, Value};
 use super::super::{scalar, suggest};
