@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::Error;
+use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
 use pingora::proxy::ProxyHttp;
 use pingora::upstreams::peer::HttpPeer;
@@ -28,15 +29,15 @@ struct Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Option<Guarded>;
+    type CTX = Option<Loan>;
 
     fn new_ctx(&self) -> Self::CTX {
         None
     }
 
-    async fn request_filter(&self, session: &mut Session, guarded: &mut Self::CTX) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, loan: &mut Self::CTX) -> Result<bool> {
         if self.mended {
-            *guarded = Some(guard(session)?);
+            *loan = guard(session)?;
         }
         Ok(false)
     }
@@ -68,17 +69,17 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        guarded: &mut Self::CTX,
+        loan: &mut Self::CTX,
     ) -> Result<()> {
-        if let Some(guarded) = guarded {
-            guarded.answered(session, response);
+        if let Some(loan) = loan {
+            loan.answered(session, response);
         }
         Ok(())
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, guarded: &mut Self::CTX) {
-        if let Some(guarded) = guarded {
-            guarded.release(session);
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, loan: &mut Self::CTX) {
+        if let Some(loan) = loan {
+            loan.release(session);
         }
         assert!(!session.downstream_session.is_custom());
     }

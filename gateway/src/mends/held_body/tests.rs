@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Request, StatusCode};
 use pingora::Error;
+use pingora::http::ResponseHeader;
 use pingora::proxy::{FailToProxy, ProxyHttp};
 use pingora::upstreams::peer::HttpPeer;
 
@@ -43,16 +44,16 @@ impl Mended {
 
 #[async_trait]
 impl ProxyHttp for Mended {
-    type CTX = Option<Held>;
+    type CTX = Option<Loan>;
 
     fn new_ctx(&self) -> Self::CTX {
         None
     }
 
-    async fn request_filter(&self, session: &mut Session, held: &mut Self::CTX) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, loan: &mut Self::CTX) -> Result<bool> {
         let status = match read_whole(session, &self.budget, self.limits).await {
             Ok(body) if session.req_header().uri.path() != "/refused" => {
-                *held = Some(hold(session, body)?);
+                *loan = Some(hold(session, body)?);
                 return Ok(false);
             }
             Ok(_) => 403,
@@ -78,17 +79,17 @@ impl ProxyHttp for Mended {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        held: &mut Self::CTX,
+        loan: &mut Self::CTX,
     ) -> Result<()> {
-        if let Some(held) = held {
-            held.answered(session, response);
+        if let Some(loan) = loan {
+            loan.answered(session, response);
         }
         Ok(())
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, _: &Error, held: &mut Self::CTX) -> FailToProxy {
-        if let Some(held) = held {
-            held.release(session);
+    async fn fail_to_proxy(&self, session: &mut Session, _: &Error, loan: &mut Self::CTX) -> FailToProxy {
+        if let Some(loan) = loan {
+            loan.release(session);
         }
         let _ = session.respond_error(502).await;
         FailToProxy {
@@ -97,9 +98,9 @@ impl ProxyHttp for Mended {
         }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, held: &mut Self::CTX) {
-        if let Some(held) = held {
-            held.release(session);
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, loan: &mut Self::CTX) {
+        if let Some(loan) = loan {
+            loan.release(session);
         }
         assert!(!session.downstream_session.is_custom());
     }
@@ -365,10 +366,10 @@ async fn a_second_hold_is_refused() {
     let (_client, server) = tokio::io::duplex(64);
     let mut session = Session::new_h1(Box::new(server));
     let body = || WholeBody::new(Bytes::new(), BodyBudget::new(0).reserve(0).unwrap());
-    let mut held = hold(&mut session, body()).unwrap();
+    let mut loan = hold(&mut session, body()).unwrap();
     assert!(hold(&mut session, body()).is_err());
-    held.release(&mut session);
-    held.release(&mut session);
+    loan.release(&mut session);
+    loan.release(&mut session);
     assert!(session.as_http1().is_some());
 }
 
