@@ -217,7 +217,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
         let Ok(local) = tcp.local_addr() else { return };
         let connection = Arc::new(Connection::new(peer, local, kind));
         let ip = connection.peer().ip();
-        let Some(place) = self.peers.take(ip, self.settings.load().limits.connections_per_ip) else {
+        let Some(place) = self
+            .peers
+            .take(ip, self.settings.load().limits.connections_per_ip)
+        else {
             self.witness.connection_refused(kind.name(), ip);
             return;
         };
@@ -242,7 +245,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
                 http1::serve(self, io).await;
             }
             Kind::Https => {
-                let Some(config) = settings.tls.clone() else { return };
+                let Some(config) = settings.tls.clone() else {
+                    return;
+                };
                 let handshake = TlsAcceptor::from(config).accept(tcp);
                 let error = match timeout(settings.limits.handshake_timeout, handshake).await {
                     Ok(Ok(stream)) => {
@@ -274,7 +279,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Open<A> {
     fn new(edge: &Arc<Edge<A>>, kind: Kind, place: Place) -> Self {
         edge.open.send_modify(|open| *open += 1);
         edge.witness.connection_opened(kind.name());
-        Self { edge: Arc::clone(edge), kind, _place: place }
+        Self {
+            edge: Arc::clone(edge),
+            kind,
+            _place: place,
+        }
     }
 }
 

@@ -37,9 +37,13 @@ where
         }
         session.set_keepalive_reuses_remaining(last.then_some(0));
         session.set_pipelining_enabled(false);
-        let Some(reused) = edge.app.process_new_http(session, &draining).await else { return };
+        let Some(reused) = edge.app.process_new_http(session, &draining).await else {
+            return;
+        };
         let (stream, settings) = reused.consume();
-        let Ok(same) = stream.into_any().downcast::<Io>() else { return };
+        let Ok(same) = stream.into_any().downcast::<Io>() else {
+            return;
+        };
         io = *same;
         kept = settings;
     }
