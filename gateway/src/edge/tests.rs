@@ -1,6 +1,5 @@
 //! The edge over real sockets, in front of a small app that answers by itself.
 
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Instant;
 

@@ -18,7 +18,7 @@ async fn requests_with_bodies_share_a_connection() {
     let chunked = b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let large = [
         &b"POST /d HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"[..],
-        &[b'x'; 300_000],
+        &vec![b'x'; 300_000],
     ]
     .concat();
     for (request, expected) in [
@@ -190,7 +190,7 @@ async fn heads_over_the_limits_are_refused() {
         ..EdgeLimits::default()
     };
     let long_value = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ".as_slice(), &[b'x'; 9000]].concat();
-    let long_target = [b"GET /".as_slice(), &[b'x'; 8192]].concat();
+    let long_target = [b"GET /".as_slice(), &[b'x'; 8192], b" HTTP/1.1\r\n"].concat();
     for (head, expected) in [
         (
             &b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nC: d\r\nE: f\r\n\r\n"[..],

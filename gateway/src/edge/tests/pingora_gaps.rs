@@ -15,11 +15,12 @@ async fn bare(request: &[u8]) -> (String, Arc<App>) {
     let proxy = Arc::new(proxy(&app));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (_keep, shutdown) = watch::channel(false);
+    let running = watch::Sender::new(false);
     tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
-        proxy.process_new(Box::new(Stream::from(tcp)), &shutdown).await;
-        drop(_keep);
+        proxy
+            .process_new(Box::new(Stream::from(tcp)), &running.subscribe())
+            .await;
     });
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(request).await.unwrap();
