@@ -210,3 +210,8 @@ async fn dribble(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8
         () = drip => unreachable!(),
     }
 }
+
+/// Lets time pass, where time is what the test is about.
+async fn pass(time: Duration) {
+    timeout(time, std::future::pending::<()>()).await.unwrap_err();
+}

@@ -183,9 +183,7 @@ async fn an_h2_connection_outlives_the_header_deadline_once_it_has_a_request() {
     let mut waiting = sender.clone();
     let slow = tokio::spawn(async move { get(&mut waiting, "/slow").await });
     timeout(LONG, secure.bench.app.started.notified()).await.unwrap();
-    tokio::time::timeout(SHORT * 2, std::future::pending::<()>())
-        .await
-        .unwrap_err();
+    pass(SHORT * 2).await;
     assert_eq!(
         get(&mut sender, "/a").await.unwrap(),
         "GET /a 0 TLSv1.3 gate.test"
@@ -209,6 +207,28 @@ async fn an_h2_connection_ends_after_its_share_of_requests() {
         .expect("said goodbye")
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn streams_over_the_limit_wait() {
+    let limits = EdgeLimits {
+        h2_streams: 1,
+        ..EdgeLimits::default()
+    };
+    let secure = Secure::new(limits).await;
+    let (mut sender, _connection) = secure.h2().await;
+    // The client knows the limit from the first answer on.
+    get(&mut sender, "/a").await.unwrap();
+    let (mut one, mut two) = (sender.clone(), sender);
+    let slow = tokio::spawn(async move { get(&mut one, "/slow").await });
+    timeout(LONG, secure.bench.app.started.notified()).await.unwrap();
+    let mut second = tokio::spawn(async move { get(&mut two, "/b").await });
+    timeout(SHORT, &mut second)
+        .await
+        .expect_err("there is no stream for it");
+    secure.bench.app.release.notify_one();
+    slow.await.unwrap().unwrap();
+    timeout(LONG, second).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
