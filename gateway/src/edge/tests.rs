@@ -21,13 +21,15 @@ mod secure;
 const LONG: Duration = Duration::from_secs(20);
 
 /// A deadline short enough to wait for.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(250);
 
 /// Answers `METHOD path body-length`; `/slow` waits to be released.
 #[derive(Default)]
 pub(super) struct App {
     seen: Mutex<Vec<String>>,
     keepalive: Mutex<Option<u64>>,
+    /// Where `/tunnel` leads.
+    upstream: Mutex<Option<SocketAddr>>,
     started: Notify,
     release: Notify,
 }
@@ -46,7 +48,13 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
-        pingora::Error::e_explain(pingora::ErrorType::InternalError, "the app answers by itself")
+        let upstream = self
+            .0
+            .upstream
+            .lock()
+            .unwrap()
+            .expect("the app answers by itself");
+        Ok(Box::new(HttpPeer::new(upstream, false, String::new())))
     }
 
     async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
@@ -57,6 +65,9 @@ impl ProxyHttp for Proxy {
         if line.ends_with("/slow") {
             self.0.started.notify_one();
             self.0.release.notified().await;
+        }
+        if line.ends_with("/tunnel") {
+            return Ok(false);
         }
         let mut length = 0;
         while let Some(bytes) = session.read_request_body().await? {
