@@ -48,12 +48,7 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
-        let upstream = self
-            .0
-            .upstream
-            .lock()
-            .unwrap()
-            .expect("the app answers by itself");
+        let upstream = self.0.upstream.lock().unwrap().expect("the app answers by itself");
         Ok(Box::new(HttpPeer::new(upstream, false, String::new())))
     }
 
@@ -145,12 +140,7 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         edge.serve(listener, kind);
-        Self {
-            app,
-            notes,
-            edge,
-            address,
-        }
+        Self { app, notes, edge, address }
     }
 
     async fn plain(limits: EdgeLimits) -> Self {
@@ -169,9 +159,7 @@ impl Bench {
 /// Everything up to the end of the stream, a reset included.
 async fn to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
-    let _ = timeout(LONG, stream.read_to_end(&mut all))
-        .await
-        .expect("the connection was not closed");
+    let _ = timeout(LONG, stream.read_to_end(&mut all)).await.expect("the connection was not closed");
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -190,10 +178,7 @@ async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
             .map(|(_, value)| value.parse().unwrap());
         let mut body = vec![0; length.expect("a length")];
         stream.read_exact(&mut body).await.unwrap();
-        (
-            head.lines().next().unwrap().to_owned(),
-            String::from_utf8(body).unwrap(),
-        )
+        (head.lines().next().unwrap().to_owned(), String::from_utf8(body).unwrap())
     };
     timeout(LONG, reading).await.expect("no answer")
 }
@@ -205,12 +190,7 @@ async fn dribble(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8
         let mut pace = tokio::time::interval(SHORT / 10);
         for byte in bytes.iter().cycle() {
             pace.tick().await;
-            if writing
-                .write_all(&[*byte])
-                .await
-                .and(writing.flush().await)
-                .is_err()
-            {
+            if writing.write_all(&[*byte]).await.and(writing.flush().await).is_err() {
                 break;
             }
         }

@@ -32,7 +32,10 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
     Visit {
         began: Instant::now(),
         now_ms: arrival.now_ms,
-        request_id: trusted.then(|| request_id(&head.headers)).flatten().unwrap_or_else(|| Uuid::now_v7().to_string()),
+        request_id: trusted
+            .then(|| request_id(&head.headers))
+            .flatten()
+            .unwrap_or_else(|| Uuid::now_v7().to_string()),
         traceparent: traceparent(&head.headers),
         peer: arrival.peer,
         client,
@@ -95,7 +98,8 @@ fn forwarded_proto(headers: &HeaderMap) -> Option<&str> {
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let mut fields = headers.get_all("x-request-id").iter();
     let text = fields.next()?.to_str().ok()?;
-    let sane = (8..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=+/:".contains(&byte));
+    let sane = (8..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=+/:".contains(&byte));
     (sane && fields.next().is_none()).then(|| text.to_owned())
 }
 
@@ -129,12 +133,18 @@ mod tests {
     use super::*;
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
-        fields.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn traces_are_continued_or_started() {
-        let kept = traceparent(&headers(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]));
+        let kept = traceparent(&headers(&[(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )]));
         assert!(kept.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && kept.ends_with("-01"), "{kept}");
         assert!(!kept.contains("b7ad6b7169203331"), "the span is ours: {kept}");
         for broken in [

@@ -46,7 +46,11 @@ pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
 /// Reads the host into the visit; the host to redirect to, if it is not the canonical one.
 fn host(visit: &mut Visit, head: &Parts) -> Result<Option<String>, Refusal> {
     let malformed = |why: &'static str| Refusal::new(Code::BadRequest, GATE, why);
-    let field = head.headers.get(HOST).map(|field| field.to_str().map_err(|_| malformed("the host is not ASCII"))).transpose()?;
+    let field = head
+        .headers
+        .get(HOST)
+        .map(|field| field.to_str().map_err(|_| malformed("the host is not ASCII")))
+        .transpose()?;
     // HTTP/2 names it in `:authority`, which counts before `Host` (RFC 9113, section 8.3.1).
     let text = head.uri.authority().map(http::uri::Authority::as_str).or(field);
     let host = text.and_then(Host::parse).ok_or_else(|| malformed("the host is missing or malformed"))?;
@@ -60,7 +64,9 @@ fn host(visit: &mut Visit, head: &Parts) -> Result<Option<String>, Refusal> {
     match hosts.find(&host) {
         Destination::Served => Ok(None),
         Destination::Redirect(to) => Ok(Some(to.to_owned())),
-        Destination::Unknown => Err(Refusal::new(Code::UnknownHost, GATE, "the host is not one of `listen.https.hosts`")),
+        Destination::Unknown => {
+            Err(Refusal::new(Code::UnknownHost, GATE, "the host is not one of `listen.https.hosts`"))
+        }
     }
 }
 
@@ -70,7 +76,9 @@ fn sound(head: &Parts) -> Result<(), Refusal> {
     if head.version == Version::HTTP_2 {
         let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         framing::check_target(target.as_bytes())?;
-        framing::check_fields(head.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())))?;
+        framing::check_fields(
+            head.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())),
+        )?;
         if head.headers.contains_key(UPGRADE) || head.headers.contains_key(CONNECTION) {
             return Err(Refusal::new(Code::BadRequest, GATE, "HTTP/2 has no connection-specific fields"));
         }
@@ -118,7 +126,10 @@ fn upgrade(visit: &Visit, head: &Parts) -> Result<bool, Refusal> {
     if !visit.route().is_some_and(|route| route.websocket) {
         return refuse("the route is not `websocket: true`, so no upgrade is allowed");
     }
-    if asked.next().is_some() || !protocol.as_bytes().eq_ignore_ascii_case(b"websocket") || head.method != Method::GET {
+    if asked.next().is_some()
+        || !protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+        || head.method != Method::GET
+    {
         return refuse("only an upgrade by GET to `websocket` is allowed");
     }
     Ok(true)

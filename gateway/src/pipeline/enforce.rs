@@ -33,7 +33,10 @@ pub fn body(visit: &mut Visit, head: &Parts, body: &[u8]) -> Verdict {
     })
 }
 
-fn ask(visit: &mut Visit, gates: impl FnOnce(&Visit, &mut dyn FnMut(&Refusal) -> bool) -> Verdict) -> Verdict {
+fn ask(
+    visit: &mut Visit,
+    gates: impl FnOnce(&Visit, &mut dyn FnMut(&Refusal) -> bool) -> Verdict,
+) -> Verdict {
     let observing = visit.route().is_some_and(|route| route.mode == Mode::Observe);
     let (mut refusal, mut seen) = (visit.refusal.take(), visit.observed);
     let verdict = gates(visit, &mut |refused| {

@@ -7,6 +7,8 @@ use http::header::{FORWARDED, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 
+use pingora::http::{RequestHeader, ResponseHeader};
+
 use crate::visit::Visit;
 
 /// Something that has header fields.
@@ -24,6 +26,27 @@ impl Fields for HeaderMap {
 
     fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.insert(name, value);
+    }
+}
+
+impl Fields for RequestHeader {
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        // Fails for what is no header field, which a `HeaderName` and a `HeaderValue` always are.
+        let _ = self.insert_header(name, value);
+    }
+}
+
+impl Fields for ResponseHeader {
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        let _ = self.insert_header(name, value);
     }
 }
 

@@ -44,12 +44,14 @@ pub fn decision(visit: &Visit) -> Decision {
 pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
     let snapshot = &visit.snapshot;
     let rules = &snapshot.log;
-    let redacted = |text: &[u8]| rules.redactor.redact(&String::from_utf8_lossy(text)).into_owned().into_bytes();
+    let redacted =
+        |text: &[u8]| rules.redactor.redact(&String::from_utf8_lossy(text)).into_owned().into_bytes();
     let client = visit.client.to_string();
     let path = rules.redactor.redact(head.uri.path());
     let query = listed_query(&rules.query, head.uri.query(), &redacted);
     let query: Vec<(&str, &[u8])> = query.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-    let headers: Vec<(&str, Vec<u8>)> = rules.headers.iter().filter_map(|name| listed(name, head, &redacted)).collect();
+    let headers: Vec<(&str, Vec<u8>)> =
+        rules.headers.iter().filter_map(|name| listed(name, head, &redacted)).collect();
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let tenant = visit.tenant();
     let route = visit.route();
@@ -90,16 +92,28 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
 }
 
 /// The first value of every listed query key, as it was written.
-fn listed_query<'a>(names: &'a [String], query: Option<&str>, redacted: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<(&'a str, Vec<u8>)> {
+fn listed_query<'a>(
+    names: &'a [String],
+    query: Option<&str>,
+    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
+) -> Vec<(&'a str, Vec<u8>)> {
     let Some(query) = query.filter(|_| !names.is_empty()) else { return Vec::new() };
     let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let value = |name: &String| pairs().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), redacted(value.as_bytes())));
+    let value = |name: &'a String| {
+        let (_, value) = pairs().find(|(key, _)| key == name)?;
+        Some((name.as_str(), redacted(value.as_bytes())))
+    };
     names.iter().filter_map(value).collect()
 }
 
-fn listed<'a>(name: &'a HeaderName, head: &Parts, redacted: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<(&'a str, Vec<u8>)> {
+fn listed<'a>(
+    name: &'a HeaderName,
+    head: &Parts,
+    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
+) -> Option<(&'a str, Vec<u8>)> {
     let mut values = head.headers.get_all(name).iter();
     let first = Cow::Borrowed(values.next()?.as_bytes());
-    let joined = values.fold(first, |joined, value| Cow::Owned([joined.as_ref(), b", ", value.as_bytes()].concat()));
+    let joined =
+        values.fold(first, |joined, value| Cow::Owned([joined.as_ref(), b", ", value.as_bytes()].concat()));
     Some((name.as_str(), redacted(&joined)))
 }

@@ -1,7 +1,9 @@
 //! The only mouth that says no, and that says anything at all for the gateway itself.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, StatusCode};
 use rules::verdict::{Code, Refusal};
 use serde_json::json;
@@ -18,6 +20,23 @@ pub struct Answer {
     pub fields: HeaderMap,
     /// Its body.
     pub body: Bytes,
+}
+
+impl Answer {
+    /// The answer as HTTP/1.1 bytes, for a connection that never got to speak HTTP.
+    pub fn to_http1(&self) -> Bytes {
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let mut text = format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16()).into_bytes();
+        for (name, value) in &self.fields {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(&self.body);
+        Bytes::from(text)
+    }
 }
 
 /// The answer to a refused request.
@@ -40,7 +59,8 @@ pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     if kind.starts_with("text/html") {
-        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+        let policy =
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         fields.insert("content-security-policy", policy);
     }
     if let Some(challenge) = challenge(code) {
@@ -77,8 +97,12 @@ fn finish(status: StatusCode, mut fields: HeaderMap, body: Bytes) -> Answer {
 const fn challenge(code: Code) -> Option<&'static str> {
     match code {
         Code::TokenMissing => Some("Bearer"),
-        Code::TokenInvalid => Some("Bearer error=\"invalid_token\", error_description=\"the token is not valid\""),
-        Code::TokenExpired => Some("Bearer error=\"invalid_token\", error_description=\"the token has expired\""),
+        Code::TokenInvalid => {
+            Some("Bearer error=\"invalid_token\", error_description=\"the token is not valid\"")
+        }
+        Code::TokenExpired => {
+            Some("Bearer error=\"invalid_token\", error_description=\"the token has expired\"")
+        }
         Code::ScopeRequired => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
     }
@@ -142,9 +166,15 @@ mod tests {
             assert_eq!(parsed["request_id"], "r-1");
             assert_eq!(problem.fields["content-type"], "application/problem+json");
             let page = String::from_utf8(page.body.to_vec()).unwrap();
-            assert!(page.contains(code.title()) && page.contains(code.name()) && page.contains("r-1"), "{page}");
+            assert!(
+                page.contains(code.title()) && page.contains(code.name()) && page.contains("r-1"),
+                "{page}"
+            );
             assert!(!page.contains("private words") && !parsed.to_string().contains("private words"));
-            assert_eq!(code.status() == StatusCode::UNAUTHORIZED, problem.fields.contains_key(WWW_AUTHENTICATE) && *code != Code::ScopeRequired);
+            assert_eq!(
+                code.status() == StatusCode::UNAUTHORIZED,
+                problem.fields.contains_key(WWW_AUTHENTICATE) && *code != Code::ScopeRequired
+            );
         }
     }
 
