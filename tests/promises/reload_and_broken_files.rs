@@ -1,0 +1,395 @@
+//! A broken configuration never serves: it does not start, and it does not replace a good one.
+
+use harness::issuer::SECRET;
+use harness::{Ask, Backend, Certificates, Configuration, Gateway, Site, Stage, json, stage, until};
+
+async fn route_answers(stage: &Stage, path: &str, status: u16) {
+    until(&format!("{path} to answer {status}"), || async {
+        (stage.send(Ask::get(path)).await.status == status).then_some(())
+    })
+    .await;
+}
+
+fn line_of(site: &Site, part: &str) -> usize {
+    let text = std::fs::read_to_string(site.path("portcullis.yaml")).unwrap();
+    text.lines().position(|line| line.contains(part)).unwrap() + 1
+}
+
+#[tokio::test]
+async fn a_good_file_is_taken_over_on_sighup() {
+    let mut stage = stage(|_| {}).await;
+    assert_eq!(stage.send(Ask::get("/fresh")).await.status, 404);
+    let before = stage.gateway.log_line(|line| line["path"] == "/fresh").await;
+    stage
+        .configuration
+        .add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    stage.site.configure(&stage.configuration);
+    stage.gateway.signal("HUP").await;
+    route_answers(&stage, "/fresh", 200).await;
+    let after = stage
+        .gateway
+        .log_line(|line| line["path"] == "/fresh" && line["status"] == 200)
+        .await;
+    assert_ne!(
+        before["config"], after["config"],
+        "the log names the configuration in force"
+    );
+    assert!(stage.metric("portcullis_config_reloads_total", &[]).await > 0.5);
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_over_without_a_signal() {
+    let mut stage = stage(|_| {}).await;
+    stage
+        .configuration
+        .add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    stage.site.configure(&stage.configuration);
+    route_answers(&stage, "/fresh", 200).await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_served_without_a_restart() {
+    let mut stage = stage(|_| {}).await;
+    let renewed = Certificates::new();
+    let pair = renewed.issue(&["app.example.test"]);
+    stage.site.write("tls/app.key", &pair.key);
+    stage.site.write("tls/app.pem", &pair.cert);
+    stage.certificates = renewed;
+    until("the new certificate", || async {
+        stage.http2().connect().await.ok()
+    })
+    .await;
+    let other = Certificates::new().issue(&["app.example.test"]);
+    stage.site.write("tls/app.pem", &other.cert);
+    stage.gateway.signal("HUP").await;
+    let refused = || async {
+        let count = stage
+            .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
+            .await;
+        (count > 0.5).then_some(())
+    };
+    until("a certificate of another key to be refused", refused).await;
+    assert_eq!(
+        stage.send(Ask::get("/healthz")).await.status,
+        200,
+        "the pair in force stays"
+    );
+}
+
+#[tokio::test]
+async fn a_broken_file_leaves_the_old_one_serving() {
+    let stage = stage(|_| {}).await;
+    let mut broken = stage.configuration.clone();
+    broken.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    broken.add_route(json!({ "name": "wrong", "match": "GET /wrong", "publick": "a slip of the pen" }));
+    stage.site.configure(&broken);
+    let line = line_of(&stage.site, "publick");
+    let told = stage.gateway.reload(&format!("portcullis.yaml:{line}")).await;
+    assert!(!told.contains(SECRET));
+    let refused = stage
+        .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
+        .await;
+    assert!(refused > 0.5, "counted: {refused}");
+    assert_eq!(
+        stage.send(Ask::get("/fresh")).await.status,
+        404,
+        "nothing of the broken file is in force"
+    );
+    assert_eq!(
+        stage
+            .send(Ask::get("/v1/acme/conversations").bearer(&stage.token()))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        stage.send(Ask::get("/v1/acme/conversations")).await.verdict(),
+        "401 token_missing"
+    );
+
+    // And it recovers.
+    let mut mended = stage.configuration.clone();
+    mended.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    stage.site.configure(&mended);
+    stage.gateway.signal("HUP").await;
+    route_answers(&stage, "/fresh", 200).await;
+}
+
+#[tokio::test]
+async fn a_file_whose_own_tests_fail_is_not_taken_over() {
+    let stage = stage(|_| {}).await;
+    let mut failing = stage.configuration.clone();
+    failing.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    failing.set(
+        "tests",
+        json!([{ "send": "GET /fresh", "expect": "401 token_missing" }]),
+    );
+    stage.site.configure(&failing);
+    stage.gateway.signal("HUP").await;
+    let refused = || async {
+        let count = stage
+            .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
+            .await;
+        (count > 0.5).then_some(())
+    };
+    until("the reload to be refused", refused).await;
+    assert_eq!(stage.send(Ask::get("/fresh")).await.status, 404);
+}
+
+/// A complete site, with one thing broken, does not start.
+async fn refuses_to_start(what: &str, named: &str, breakage: impl FnOnce(&mut Site, &mut Configuration)) {
+    let certificates = Certificates::new();
+    let backend = Backend::http().await;
+    let mut site = Site::furnished(&certificates);
+    let mut configuration = Configuration::complete(backend.url());
+    breakage(&mut site, &mut configuration);
+    site.configure(&configuration);
+    let Err(outcome) = Gateway::try_start(&site).await else {
+        panic!("{what}: it serves")
+    };
+    assert_eq!(outcome.code, 2, "{what}: {}", outcome.stderr);
+    let errors = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error"))
+        .count();
+    assert_eq!(errors, 1, "{what}: one clear error, not\n{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains(named),
+        "{what}: {named} is not named in\n{}",
+        outcome.stderr
+    );
+    assert!(
+        !outcome.stderr.contains("panicked") && !outcome.stderr.contains("PRIVATE KEY"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_at_the_start_is_named() {
+    refuses_to_start("no secret in the environment", "SESSION_SECRET", |site, _| {
+        site.env("SESSION_SECRET", None);
+    })
+    .await;
+    refuses_to_start("an empty secret", "SESSION_SECRET", |site, _| {
+        site.env("SESSION_SECRET", Some(""));
+    })
+    .await;
+    refuses_to_start("no secret file", "secrets/none", |_, c| {
+        c.set("secrets.session", json!({ "file": "secrets/none" }));
+    })
+    .await;
+    refuses_to_start("no key file", "keys/none.pem", |_, c| {
+        c.set("identities.session.algorithms", json!(["RS256"]))
+            .remove("secrets.session");
+        c.set("identities.session.keys", json!({ "pem": "keys/none.pem" }));
+    })
+    .await;
+    refuses_to_start("a key file of nonsense", "keys/bad.pem", |site, c| {
+        site.write(
+            "keys/bad.pem",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        );
+        c.set("identities.session.algorithms", json!(["RS256"]))
+            .remove("secrets.session");
+        c.set("identities.session.keys", json!({ "pem": "keys/bad.pem" }));
+    })
+    .await;
+    refuses_to_start("a key set that is no JSON", "keys/jwks.json", |site, c| {
+        site.write("keys/jwks.json", "{");
+        c.set("identities.session.algorithms", json!(["RS256"]))
+            .remove("secrets.session");
+        c.set("identities.session.keys", json!({ "file": "keys/jwks.json" }));
+    })
+    .await;
+    refuses_to_start("an empty key set", "keys/jwks.json", |site, c| {
+        site.write("keys/jwks.json", r#"{"keys":[]}"#);
+        c.set("identities.session.algorithms", json!(["RS256"]))
+            .remove("secrets.session");
+        c.set("identities.session.keys", json!({ "file": "keys/jwks.json" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unreadable_certificate_is_named() {
+    refuses_to_start("no certificate", "tls/app.pem", |site, _| {
+        std::fs::remove_file(site.path("tls/app.pem")).unwrap();
+    })
+    .await;
+    refuses_to_start("no key", "tls/app.key", |site, _| {
+        std::fs::remove_file(site.path("tls/app.key")).unwrap();
+    })
+    .await;
+    refuses_to_start("a certificate of nonsense", "tls/app.pem", |site, _| {
+        site.write("tls/app.pem", "nonsense")
+    })
+    .await;
+    refuses_to_start("a folder for a certificate", "tls/app.pem", |site, _| {
+        std::fs::remove_file(site.path("tls/app.pem")).unwrap();
+        std::fs::create_dir(site.path("tls/app.pem")).unwrap();
+    })
+    .await;
+    refuses_to_start("the key of another certificate", "tls/app", |site, _| {
+        let other = std::fs::read_to_string(site.path("tls/api.key")).unwrap();
+        site.write("tls/app.key", &other);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_file_is_an_error_and_not_a_default() {
+    let site = Site::new();
+    let outcome = site.run(&["run", "--config", "nowhere.yaml"]).await.expect(2);
+    assert!(outcome.stderr.contains("nowhere.yaml"), "{}", outcome.stderr);
+    site.write("portcullis.yaml", "");
+    let outcome = site.run(&["run", "--config", "portcullis.yaml"]).await.expect(2);
+    assert!(outcome.stderr.starts_with("error"), "{}", outcome.stderr);
+}
+
+/// It cannot be configured open by accident: each change makes the complete configuration invalid.
+#[tokio::test]
+async fn an_open_configuration_does_not_load() {
+    type Change = fn(&mut Configuration);
+    let cases: &[(&str, &str, Change)] = &[
+        ("a route without identity and without a reason", "public", |c| {
+            c.remove("defaults.identity");
+        }),
+        ("an unknown key", "upstream", |c| {
+            c.route("list")["upstraem"] = json!("chatbot")
+        }),
+        ("an unknown key at the top", "routes", |c| {
+            c.set("rotues", json!([]));
+        }),
+        ("a key of a later milestone", "cors", |c| {
+            c.set("defaults.cors", json!({ "origins": ["*"], "credentials": true }));
+        }),
+        ("a tenant in the path that nothing binds", "tenant", |c| {
+            c.route("list").as_object_mut().unwrap().shift_remove("tenant");
+        }),
+        ("a wider body without a reason", "relax", |c| {
+            c.route("files").as_object_mut().unwrap().shift_remove("relax");
+        }),
+        ("a reason for nothing", "relax", |c| {
+            c.route("list")["relax"] = json!({ "body.max": "why not" })
+        }),
+        ("an empty reason", "public", |c| {
+            c.route("health")["public"] = json!("")
+        }),
+        ("a literal secret in production", "production", |c| {
+            c.set(
+                "secrets.session",
+                json!({ "value": "literal-secret-literal-secret-literal-secret" }),
+            );
+        }),
+        ("a self-signed certificate in production", "production", |c| {
+            c.set(
+                "listen.https.certificates",
+                json!([{ "self_signed": ["app.example.test"] }]),
+            );
+        }),
+        ("an issuer without TLS in production", "issuer", |c| {
+            c.set("identities.session.issuer", "http://issuer.example.test/");
+        }),
+        ("a TLS upstream without a name to verify", "server_name", |c| {
+            c.set("upstreams.chatbot.servers", json!(["https://127.0.0.1:1"]));
+        }),
+        ("an identity that does not exist", "sesion", |c| {
+            c.set("defaults.identity", "sesion");
+        }),
+        ("an upstream that does not exist", "chatbto", |c| {
+            c.set("defaults.upstream", "chatbto");
+        }),
+        ("no audience", "audience", |c| {
+            c.remove("identities.session.audience");
+        }),
+        ("no algorithms", "algorithms", |c| {
+            c.set("identities.session.algorithms", json!([]));
+        }),
+        ("the algorithm none", "algorithms", |c| {
+            c.set("identities.session.algorithms", json!(["none"]));
+        }),
+        ("two routes for the same requests", "list", |c| {
+            c.add_route(json!({ "name": "again", "match": "GET /v1/{org}/conversations", "public": "no" }));
+        }),
+        ("two routes of one name", "list", |c| {
+            c.add_route(json!({ "name": "list", "match": "GET /other", "public": "no" }));
+        }),
+        ("plain HTTP without a reason", "listen", |c| {
+            c.remove("listen.http.redirect");
+        }),
+        ("an empty reason for plain HTTP", "plaintext", |c| {
+            c.remove("listen.http.redirect").set("listen.http.plaintext", "");
+        }),
+        ("a tenant place that the route does not have", "path.org", |c| {
+            c.route("list")["tenant"] = json!("path.org");
+        }),
+        ("a size that is none", "64 elephants", |c| {
+            c.set("defaults.body.max", "64 elephants");
+        }),
+        ("a host without a certificate", "more.example.test", |c| {
+            c.set(
+                "listen.https.hosts",
+                json!(["app.example.test", "more.example.test"]),
+            );
+        }),
+        ("a secret that nobody declared", "nobody", |c| {
+            c.set("upstreams.chatbot.inject", json!({ "x-key": "{secret.nobody}" }));
+        }),
+    ];
+    let certificates = Certificates::new();
+    let site = Site::furnished(&certificates);
+    let complete = Configuration::complete("http://127.0.0.1:1");
+    site.configure(&complete);
+    let _ = site.run(&["test", "--config", "portcullis.yaml"]).await.expect(0);
+    let mut wrong = Vec::new();
+    for (what, named, change) in cases {
+        let mut configuration = complete.clone();
+        change(&mut configuration);
+        site.configure(&configuration);
+        let outcome = site.run(&["test", "--config", "portcullis.yaml"]).await;
+        let located = outcome.stderr.contains("portcullis.yaml:") && outcome.stderr.contains("error");
+        if outcome.code != 2 || !located || !outcome.stderr.contains(named) {
+            wrong.push(format!(
+                "{what}: exit {}, wanted {named:?} in\n{}",
+                outcome.code, outcome.stderr
+            ));
+        }
+        assert!(
+            !outcome.stderr.contains("literal-secret"),
+            "{what}: the message shows a secret"
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n---\n"));
+}
+
+#[tokio::test]
+async fn all_problems_are_told_at_once_with_their_lines() {
+    let certificates = Certificates::new();
+    let site = Site::furnished(&certificates);
+    let mut configuration = Configuration::complete("http://127.0.0.1:1");
+    configuration.set("defaults.upstream", "chatbto");
+    configuration
+        .route("list")
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("tenant");
+    configuration
+        .route("files")
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("relax");
+    site.configure(&configuration);
+    let told = site
+        .run(&["test", "--config", "portcullis.yaml"])
+        .await
+        .expect(2)
+        .stderr;
+    let line = line_of(&site, "chatbto");
+    assert!(told.contains(&format!("portcullis.yaml:{line}")), "{told}");
+    for part in ["chatbto", "chatbot", "tenant", "relax"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
