@@ -245,7 +245,8 @@ impl Client {
             let mut connection = self.connect().await?;
             Ok(connection.try_send(ask).await?)
         };
-        within("an answer", exchange).await
+        // Boxed: a handshake and a connection are too large to be copied around by value.
+        within("an answer", Box::pin(exchange)).await
     }
 }
 

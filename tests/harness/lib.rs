@@ -45,10 +45,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for `event`, or fails the test with what it was waiting for.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, event).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, event).await else {
+        panic!("waited {PATIENCE:?} in vain for {what}");
+    };
+    value
 }
 
 /// Repeats `attempt` until it has an answer, or fails the test with what it was waiting for.

@@ -147,12 +147,12 @@ async fn a_missing_token_is_told_how_to_come_back() {
         "{:?}",
         none.headers
     );
-    let stale = stage.issuer.token(&json!({ "exp": now() - 60 }));
-    let stale = stage.send(Ask::get(OWN).bearer(&stale)).await;
+    let expired = stage.issuer.token(&json!({ "exp": now() - 60 }));
+    let expired = stage.send(Ask::get(OWN).bearer(&expired)).await;
     assert!(
-        stale.header("www-authenticate").contains("invalid_token"),
+        expired.header("www-authenticate").contains("invalid_token"),
         "RFC 6750, section 3: {:?}",
-        stale.headers
+        expired.headers
     );
     for odd in ["Basic YWRhOmFkYQ==", "Bearer", "Bearer ", ""] {
         let reply = stage.send(Ask::get(OWN).header("authorization", odd)).await;

@@ -4,17 +4,17 @@ use harness::{Ask, Client, Stage, json, sha256, stage};
 
 const SIZES: &[usize] = &[0, 1, 65_535, 65_536, 65_537, 5 * 1024 * 1024];
 
+const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
+
 /// JSON of exactly `size` bytes that names `tenant`; too small for that, it is cut to white space.
 fn document(tenant: &str, size: usize) -> Vec<u8> {
-    let (head, tail) = (format!(r#"{{"pad":""#), format!(r#"","tenant_id":"{tenant}"}}"#));
+    let (head, tail) = (r#"{"pad":""#, format!(r#"","tenant_id":"{tenant}"}}"#));
     let Some(room) = size.checked_sub(head.len() + tail.len()) else {
         return vec![b' '; size];
     };
     // Not one letter repeated: a piece that is lost, doubled or moved must show.
-    let pad: String = (0..room)
-        .map(|at| char::from(b'a' + (at % 23 + at / 997) as u8 % 26))
-        .collect();
-    [head.as_bytes(), pad.as_bytes(), tail.as_bytes()].concat()
+    let pad: Vec<u8> = (0..room).map(|at| LETTERS[(at % 23 + at / 997) % 26]).collect();
+    [head.as_bytes(), &pad[..], tail.as_bytes()].concat()
 }
 
 async fn arrives(stage: &Stage, client: &Client, path: &str, body: &[u8], chunked: bool) {

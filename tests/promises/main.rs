@@ -9,6 +9,7 @@
 
 mod admits_only_the_tenant;
 mod bodies_arrive_unchanged;
+mod cannot_be_open;
 mod commands;
 mod headers_are_clean;
 mod log_tells_all;

@@ -23,21 +23,21 @@ fn upgrade(ask: Ask, to: &str) -> Ask {
 /// One request for every kind of gate, each refused without an upgrade.
 fn refused(stage: &Stage) -> Vec<Ask> {
     let other = stage.issuer.token(&json!({ "org_id": "globex" }));
-    let stale = stage.issuer.token(&json!({ "exp": 1 }));
+    let expired = stage.issuer.token(&json!({ "exp": 1 }));
     let good = stage.token();
     vec![
         Ask::get("/nowhere"),
         Ask::new("DELETE", "/healthz"),
         Ask::get("/healthz").host("other.example.test"),
         Ask::get("/v1/acme/conversations"),
-        Ask::get("/v1/acme/conversations").bearer(&stale),
+        Ask::get("/v1/acme/conversations").bearer(&expired),
         Ask::get("/v1/acme/conversations").bearer(&other),
         Ask::get("/admin/users").bearer(&good),
         Ask::new("POST", "/writers/a").bearer(&stage.issuer.token(&json!({ "scope": "none" }))),
         Ask::get("/careful/a").bearer(&good),
         Ask::post("/v1/acme/documents", r#"{"tenant_id":"globex"}"#).bearer(&good),
         Ask::get("/ws"),
-        Ask::get("/ws").bearer(&stale),
+        Ask::get("/ws").bearer(&expired),
         Ask::get("/ws").bearer(&stage.issuer.forged(&json!({}))),
     ]
 }

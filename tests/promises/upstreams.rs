@@ -87,7 +87,7 @@ async fn a_tls_upstream_that_cannot_be_verified_gets_nothing() {
         let certificates = Certificates::new();
         let site = Site::furnished(&certificates);
         let stage = stage_with(backend, certificates, site, |c| {
-            verified(c, "chatbot.internal.test")
+            verified(c, "chatbot.internal.test");
         })
         .await;
         let reply = stage.send(Ask::get("/any/a").bearer(&stage.token())).await;
