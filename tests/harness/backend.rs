@@ -67,6 +67,11 @@ impl Received {
         );
         first
     }
+
+    /// The kept part of the body as JSON; `null` when it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
 }
 
 /// A canned answer for one path.

@@ -343,7 +343,8 @@ pub async fn next_piece(body: &mut Incoming) -> Option<Bytes> {
         loop {
             match body.frame().await? {
                 Ok(frame) => {
-                    if let Ok(data) = frame.into_data() {
+                    // HTTP/2 may end a stream with an empty piece.
+                    if let Some(data) = frame.into_data().ok().filter(|data| !data.is_empty()) {
                         return Some(data);
                     }
                 }

@@ -35,6 +35,7 @@ async fn a_good_file_is_taken_over_on_sighup() {
 #[tokio::test]
 async fn a_changed_file_is_taken_over_without_a_signal() {
     let mut stage = stage(|_| {}).await;
+    assert_eq!(stage.send(Ask::get("/fresh")).await.verdict(), "404 no_route");
     stage
         .configuration
         .add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
