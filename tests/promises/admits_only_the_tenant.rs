@@ -266,28 +266,6 @@ async fn roles_scopes_and_claims_are_required() {
     }
 }
 
-#[tokio::test]
-async fn a_token_in_a_cookie_counts_where_the_identity_says_so() {
-    let stage = stage(|c| {
-        c.set(
-            "identities.session.token_from",
-            json!(["header", "cookie:__Host-session"]),
-        );
-    })
-    .await;
-    let cookie = format!("theme=dark; __Host-session={}", stage.token());
-    assert_eq!(
-        stage.send(Ask::get(OWN).header("cookie", &cookie)).await.status,
-        200
-    );
-    let other = format!("session={}", stage.token());
-    assert_eq!(
-        stage.send(Ask::get(OWN).header("cookie", &other)).await.verdict(),
-        "401 token_missing"
-    );
-    assert_eq!(stage.backend.requests().len(), 1);
-}
-
 /// Every family, with the keys in each form that the contract names.
 #[tokio::test]
 async fn every_algorithm_is_verified_and_only_the_listed_ones() {

@@ -10,6 +10,15 @@ async fn route_answers(stage: &Stage, path: &str, status: u16) {
     .await;
 }
 
+/// Whether a reload had another outcome than being applied.
+async fn refused_once(stage: &Stage) -> Option<()> {
+    let all = stage.metric("portcullis_config_reloads_total", &[]).await;
+    let applied = stage
+        .metric("portcullis_config_reloads_total", &[("outcome", "applied")])
+        .await;
+    (all - applied > 0.5).then_some(())
+}
+
 #[tokio::test]
 async fn a_good_file_is_taken_over_on_sighup() {
     let mut stage = stage(|_| {}).await;
@@ -58,13 +67,10 @@ async fn a_new_certificate_is_served_without_a_restart() {
     let other = Certificates::new().issue(&["app.example.test"]);
     stage.site.write("tls/app.pem", &other.cert);
     stage.gateway.signal("HUP").await;
-    let refused = || async {
-        let count = stage
-            .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
-            .await;
-        (count > 0.5).then_some(())
-    };
-    until("a certificate of another key to be refused", refused).await;
+    until("a certificate of another key to be refused", || {
+        refused_once(&stage)
+    })
+    .await;
     assert_eq!(
         stage.send(Ask::get("/healthz")).await.status,
         200,
@@ -82,10 +88,7 @@ async fn a_broken_file_leaves_the_old_one_serving() {
     let line = stage.site.line_of("publick");
     let told = stage.gateway.reload(&format!("portcullis.yaml:{line}")).await;
     assert!(!told.contains(SECRET));
-    let refused = stage
-        .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
-        .await;
-    assert!(refused > 0.5, "counted: {refused}");
+    until("the refused reload to be counted", || refused_once(&stage)).await;
     assert_eq!(
         stage.send(Ask::get("/fresh")).await.status,
         404,
@@ -122,14 +125,13 @@ async fn a_file_whose_own_tests_fail_is_not_taken_over() {
     );
     stage.site.configure(&failing);
     stage.gateway.signal("HUP").await;
-    let refused = || async {
-        let count = stage
-            .metric("portcullis_config_reloads_total", &[("outcome", "refused")])
-            .await;
-        (count > 0.5).then_some(())
-    };
-    until("the reload to be refused", refused).await;
+    until("the reload to be refused", || refused_once(&stage)).await;
     assert_eq!(stage.send(Ask::get("/fresh")).await.status, 404);
+}
+
+/// The last line of a report, `error: 1 problem in portcullis.yaml`, tells nothing new.
+fn counts(line: &str) -> bool {
+    line.contains("1 problem in ")
 }
 
 /// A complete site, with one thing broken, does not start.
@@ -147,7 +149,7 @@ async fn refuses_to_start(what: &str, named: &str, breakage: impl FnOnce(&mut Si
     let errors = outcome
         .stderr
         .lines()
-        .filter(|line| line.starts_with("error"))
+        .filter(|line| line.starts_with("error") && !counts(line))
         .count();
     assert_eq!(errors, 1, "{what}: one clear error, not\n{}", outcome.stderr);
     assert!(
