@@ -41,7 +41,7 @@ pub use site::{Outcome, Site};
 pub use stage::{Stage, stage};
 
 /// How long any single event may take before the test fails. Generous: two cores run every test at once.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for `event`, or fails the test with what it was waiting for.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
