@@ -38,7 +38,14 @@ pub async fn stage_with(
     change(&mut configuration);
     site.configure(&configuration);
     let gateway = Gateway::start(&site).await;
-    Stage { backend, certificates, issuer: Issuer, site, configuration, gateway }
+    Stage {
+        backend,
+        certificates,
+        issuer: Issuer,
+        site,
+        configuration,
+        gateway,
+    }
 }
 
 impl Stage {
@@ -70,14 +77,23 @@ impl Stage {
     /// Asks the admin listener.
     pub async fn admin(&self, path: &str) -> Reply {
         let address = self.gateway.admin();
-        Client::plain(address).send(Ask::get(path).host(&address.to_string())).await
+        Client::plain(address)
+            .send(Ask::get(path).host(&address.to_string()))
+            .await
     }
 
-    /// The value of the metric whose line starts with `series`, 0 when it is not there.
-    pub async fn metric(&self, series: &str) -> f64 {
+    /// The sum of a metric's series that carry these labels; 0 where there is none yet.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = self.admin("/metrics").await.text();
-        let line = text.lines().find(|line| line.starts_with(series));
-        line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().unwrap())
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}=\"{value}\""))
+            .collect();
+        text.lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// Nothing that was refused so far has reached the backend, and the gateway still serves.
@@ -85,7 +101,12 @@ impl Stage {
     /// A good request goes through first: whatever leaked before it had the time of a round trip to be recorded.
     pub async fn assert_untouched(&self) {
         let fence = self.send(Ask::get("/healthz?fence=1")).await;
-        assert_eq!(fence.status, 200, "the gateway no longer serves: {}", fence.text());
+        assert_eq!(
+            fence.status,
+            200,
+            "the gateway no longer serves: {}",
+            fence.text()
+        );
         self.backend.assert_untouched();
     }
 }
