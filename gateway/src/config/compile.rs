@@ -18,6 +18,8 @@ mod secrets;
 mod trials;
 mod upstreams;
 
+pub(crate) use trials::send;
+
 /// Collects problems while compilation goes on.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
