@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certs::{KeyPair, sources};
+use certs::{KeyPair, Store, sources};
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
@@ -316,6 +316,12 @@ fn open_certificates(
             }
             Err(error) => faults.push(at.problem(error.to_string())),
         }
+    }
+    let store = Store::new(pairs.clone());
+    for host in snapshot.site.served.iter().filter(|host| !store.covers(host)) {
+        warnings.push(format!(
+            "no certificate covers the host {host}: clients that ask for it by name are refused"
+        ));
     }
     if faults.is_empty() { Ok(pairs) } else { Err(faults) }
 }
