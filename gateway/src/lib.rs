@@ -2,13 +2,16 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;
 pub mod mends;
 pub mod metrics;
+pub mod mint;
 pub mod pipeline;
 pub mod redact;
+pub mod serve;
 mod side_door;
 pub mod snapshot;
 pub mod upstream;

@@ -18,6 +18,8 @@ mod secrets;
 mod trials;
 mod upstreams;
 
+pub(crate) use upstreams::is_server;
+
 /// Collects problems while compilation goes on.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
