@@ -100,12 +100,13 @@ impl Default for EdgeLimits {
 }
 
 impl EdgeLimits {
+    /// Bytes of a request target (414).
+    pub fn target_bytes(&self) -> usize {
+        self.header_bytes.min(TARGET_BYTES)
+    }
+
     fn head(&self) -> HeadLimits {
-        HeadLimits {
-            bytes: self.header_bytes,
-            fields: self.headers,
-            target_bytes: self.header_bytes.min(TARGET_BYTES),
-        }
+        HeadLimits { bytes: self.header_bytes, fields: self.headers, target_bytes: self.target_bytes() }
     }
 }
 

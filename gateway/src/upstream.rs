@@ -31,6 +31,8 @@ pub struct Upstream {
     pub group: u64,
     /// How many times a failed connection is tried again.
     pub retries: usize,
+    /// How many idle connections are kept.
+    pub keepalive: usize,
     /// How long an idle connection is kept: less than backends keep theirs, since a request that meets a
     /// connection just closed is lost.
     pub idle: Duration,
@@ -113,14 +115,16 @@ pub struct Parts {
     pub group: u64,
     /// Retries.
     pub retries: usize,
+    /// Idle connections.
+    pub keepalive: usize,
 }
 
 impl Upstream {
     /// From its parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, servers, balance, inject, ca, group, retries } = parts;
+        let Parts { name, servers, balance, inject, ca, group, retries, keepalive } = parts;
         let (idle, turn) = (Duration::from_secs(4), AtomicUsize::new(0));
-        Self { name, servers, balance, inject, ca, group, retries, idle, turn }
+        Self { name, servers, balance, inject, ca, group, retries, keepalive, idle, turn }
     }
 
     /// The server whose turn it is, with the address to connect to; `tried` servers of this request are
@@ -206,6 +210,7 @@ mod tests {
             ca: None,
             group: 0,
             retries: 1,
+            keepalive: 1,
         })
     }
 

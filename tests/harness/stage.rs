@@ -38,14 +38,7 @@ pub async fn stage_with(
     change(&mut configuration);
     site.configure(&configuration);
     let gateway = Gateway::start(&site).await;
-    Stage {
-        backend,
-        certificates,
-        issuer: Issuer,
-        site,
-        configuration,
-        gateway,
-    }
+    Stage { backend, certificates, issuer: Issuer, site, configuration, gateway }
 }
 
 impl Stage {
@@ -77,18 +70,13 @@ impl Stage {
     /// Asks the admin listener.
     pub async fn admin(&self, path: &str) -> Reply {
         let address = self.gateway.admin();
-        Client::plain(address)
-            .send(Ask::get(path).host(&address.to_string()))
-            .await
+        Client::plain(address).send(Ask::get(path).host(&address.to_string())).await
     }
 
     /// The sum of a metric's series that carry these labels; 0 where there is none yet.
     pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = self.admin("/metrics").await.text();
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(key, value)| format!("{key}=\"{value}\""))
-            .collect();
+        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
         text.lines()
             .filter(|line| line.split(['{', ' ']).next() == Some(name))
             .filter(|line| labels.iter().all(|label| line.contains(label)))
@@ -101,12 +89,7 @@ impl Stage {
     /// A good request goes through first: whatever leaked before it had the time of a round trip to be recorded.
     pub async fn assert_untouched(&self) {
         let fence = self.send(Ask::get("/healthz?fence=1")).await;
-        assert_eq!(
-            fence.status,
-            200,
-            "the gateway no longer serves: {}",
-            fence.text()
-        );
+        assert_eq!(fence.status, 200, "the gateway no longer serves: {}", fence.text());
         self.backend.assert_untouched();
     }
 }

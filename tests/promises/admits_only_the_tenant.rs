@@ -17,10 +17,7 @@ async fn ones_own_tenant_is_admitted_and_named_to_the_backend() {
         assert_eq!(seen.header("x-user-id"), Some("ada"));
         assert_eq!(seen.header("x-tenant-id"), Some("acme"));
         let roles = seen.header("x-roles").unwrap_or_default();
-        assert!(
-            roles.contains("user") && roles.contains("editor"),
-            "x-roles: {roles}"
-        );
+        assert!(roles.contains("user") && roles.contains("editor"), "x-roles: {roles}");
     }
 }
 
@@ -30,12 +27,7 @@ async fn curl_is_admitted_over_both_protocols() {
     let bearer = format!("authorization: Bearer {}", stage.token());
     for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
         let reply = curl(&stage, OWN, &[flag, "-H", &bearer]).await;
-        assert_eq!(
-            (reply.status, reply.version.as_str()),
-            (200, version),
-            "{}",
-            reply.stderr
-        );
+        assert_eq!((reply.status, reply.version.as_str()), (200, version), "{}", reply.stderr);
         assert_eq!(reply.json()["target"], OWN);
         assert_eq!(curl(&stage, OWN, &[flag]).await.verdict(), "401 token_missing");
     }
@@ -51,41 +43,13 @@ async fn everyone_else_is_refused() {
     let tampered = format!("{head}.{swapped}{}", signature.get(1..).unwrap());
     let issuer = stage.issuer;
     let cases: Vec<(&str, String, &str)> = vec![
-        (
-            "another tenant",
-            issuer.token(&json!({ "org_id": "globex" })),
-            "403 tenant_mismatch",
-        ),
-        (
-            "tenant in another case",
-            issuer.token(&json!({ "org_id": "ACME" })),
-            "403 tenant_mismatch",
-        ),
-        (
-            "no tenant at all",
-            issuer.token(&json!({ "org_id": null })),
-            "403 tenant_mismatch",
-        ),
-        (
-            "a tenant that is no string",
-            issuer.token(&json!({ "org_id": ["acme"] })),
-            "403 tenant_mismatch",
-        ),
-        (
-            "expired",
-            issuer.token(&json!({ "exp": now() - 60 })),
-            "401 token_expired",
-        ),
-        (
-            "not yet valid",
-            issuer.token(&json!({ "nbf": now() + 300 })),
-            "401 token_invalid",
-        ),
-        (
-            "no expiry",
-            issuer.token(&json!({ "exp": null })),
-            "401 token_invalid",
-        ),
+        ("another tenant", issuer.token(&json!({ "org_id": "globex" })), "403 tenant_mismatch"),
+        ("tenant in another case", issuer.token(&json!({ "org_id": "ACME" })), "403 tenant_mismatch"),
+        ("no tenant at all", issuer.token(&json!({ "org_id": null })), "403 tenant_mismatch"),
+        ("a tenant that is no string", issuer.token(&json!({ "org_id": ["acme"] })), "403 tenant_mismatch"),
+        ("expired", issuer.token(&json!({ "exp": now() - 60 })), "401 token_expired"),
+        ("not yet valid", issuer.token(&json!({ "nbf": now() + 300 })), "401 token_invalid"),
+        ("no expiry", issuer.token(&json!({ "exp": null })), "401 token_invalid"),
         ("forged", issuer.forged(&json!({})), "401 token_invalid"),
         ("tampered with", tampered, "401 token_invalid"),
         ("unsigned", issuer.unsigned(&json!({})), "401 token_invalid"),
@@ -94,45 +58,18 @@ async fn everyone_else_is_refused() {
             issuer.token(&json!({ "iss": "https://evil.example.test/" })),
             "401 token_invalid",
         ),
-        (
-            "no issuer",
-            issuer.token(&json!({ "iss": null })),
-            "401 token_invalid",
-        ),
-        (
-            "another audience",
-            issuer.token(&json!({ "aud": "other.example.test" })),
-            "401 token_invalid",
-        ),
-        (
-            "no audience",
-            issuer.token(&json!({ "aud": null })),
-            "401 token_invalid",
-        ),
-        (
-            "an algorithm not listed",
-            issuer.sign(Algorithm::HS512, &json!({})),
-            "401 token_invalid",
-        ),
-        (
-            "another family",
-            issuer.sign(Algorithm::ES256, &json!({})),
-            "401 token_invalid",
-        ),
+        ("no issuer", issuer.token(&json!({ "iss": null })), "401 token_invalid"),
+        ("another audience", issuer.token(&json!({ "aud": "other.example.test" })), "401 token_invalid"),
+        ("no audience", issuer.token(&json!({ "aud": null })), "401 token_invalid"),
+        ("an algorithm not listed", issuer.sign(Algorithm::HS512, &json!({})), "401 token_invalid"),
+        ("another family", issuer.sign(Algorithm::ES256, &json!({})), "401 token_invalid"),
         ("not a token", "abc".to_owned(), "401 token_invalid"),
-        (
-            "a token of 100 kB of nothing",
-            "a".repeat(20_000),
-            "401 token_invalid",
-        ),
+        ("a token of 100 kB of nothing", "a".repeat(20_000), "401 token_invalid"),
     ];
     for (what, token, verdict) in cases {
         let reply = stage.send(Ask::get(OWN).bearer(&token)).await;
         assert_eq!(reply.verdict(), verdict, "{what}");
-        assert!(
-            !reply.text().contains(&token),
-            "{what}: the answer repeats the token"
-        );
+        assert!(!reply.text().contains(&token), "{what}: the answer repeats the token");
     }
     stage.assert_untouched().await;
 }
@@ -142,11 +79,7 @@ async fn a_missing_token_is_told_how_to_come_back() {
     let stage = stage(|_| {}).await;
     let none = stage.send(Ask::get(OWN)).await;
     assert_eq!(none.verdict(), "401 token_missing");
-    assert!(
-        none.header("www-authenticate").starts_with("Bearer"),
-        "{:?}",
-        none.headers
-    );
+    assert!(none.header("www-authenticate").starts_with("Bearer"), "{:?}", none.headers);
     let expired = stage.issuer.token(&json!({ "exp": now() - 60 }));
     let expired = stage.send(Ask::get(OWN).bearer(&expired)).await;
     assert!(
@@ -156,22 +89,11 @@ async fn a_missing_token_is_told_how_to_come_back() {
     );
     for odd in ["Basic YWRhOmFkYQ==", "Bearer", "Bearer ", ""] {
         let reply = stage.send(Ask::get(OWN).header("authorization", odd)).await;
-        assert_eq!(
-            reply.status,
-            401,
-            "authorization: {odd:?} gave {}",
-            reply.verdict()
-        );
+        assert_eq!(reply.status, 401, "authorization: {odd:?} gave {}", reply.verdict());
     }
-    let twice = Ask::get(OWN)
-        .bearer(&stage.token())
-        .bearer(&stage.issuer.forged(&json!({})));
+    let twice = Ask::get(OWN).bearer(&stage.token()).bearer(&stage.issuer.forged(&json!({})));
     let twice = stage.send(twice).await;
-    assert!(
-        twice.status.is_client_error(),
-        "two Authorization lines gave {}",
-        twice.verdict()
-    );
+    assert!(twice.status.is_client_error(), "two Authorization lines gave {}", twice.verdict());
     stage.assert_untouched().await;
 }
 
@@ -202,49 +124,17 @@ async fn roles_scopes_and_claims_are_required() {
     let issuer = stage.issuer;
     let cases = [
         ("GET", "/admin/users", json!({}), "403 role_required"),
-        (
-            "GET",
-            "/admin/users",
-            json!({ "roles": "administrator" }),
-            "403 role_required",
-        ),
-        (
-            "GET",
-            "/admin/users",
-            json!({ "roles": { "admin": true } }),
-            "403 role_required",
-        ),
-        (
-            "DELETE",
-            "/admin/users",
-            json!({ "roles": null }),
-            "403 role_required",
-        ),
-        (
-            "POST",
-            "/writers/a",
-            json!({ "scope": "chat:read chat:writer" }),
-            "403 scope_required",
-        ),
-        (
-            "POST",
-            "/writers/a",
-            json!({ "scope": null }),
-            "403 scope_required",
-        ),
+        ("GET", "/admin/users", json!({ "roles": "administrator" }), "403 role_required"),
+        ("GET", "/admin/users", json!({ "roles": { "admin": true } }), "403 role_required"),
+        ("DELETE", "/admin/users", json!({ "roles": null }), "403 role_required"),
+        ("POST", "/writers/a", json!({ "scope": "chat:read chat:writer" }), "403 scope_required"),
+        ("POST", "/writers/a", json!({ "scope": null }), "403 scope_required"),
         ("GET", "/careful/a", json!({}), "403 claim_required"),
         ("GET", "/careful/a", json!({ "mfa": false }), "403 claim_required"),
-        (
-            "GET",
-            "/careful/a",
-            json!({ "mfa": "true" }),
-            "403 claim_required",
-        ),
+        ("GET", "/careful/a", json!({ "mfa": "true" }), "403 claim_required"),
     ];
     for (method, path, claims, verdict) in cases {
-        let reply = stage
-            .send(Ask::new(method, path).bearer(&issuer.token(&claims)))
-            .await;
+        let reply = stage.send(Ask::new(method, path).bearer(&issuer.token(&claims))).await;
         assert_eq!(reply.verdict(), verdict, "{method} {path} with {claims}");
     }
     stage.assert_untouched().await;
@@ -254,15 +144,8 @@ async fn roles_scopes_and_claims_are_required() {
         ("GET", "/careful/a", json!({ "mfa": true })),
     ];
     for (method, path, claims) in admitted {
-        let reply = stage
-            .send(Ask::new(method, path).bearer(&issuer.token(&claims)))
-            .await;
-        assert_eq!(
-            reply.status,
-            200,
-            "{method} {path} with {claims}: {}",
-            reply.text()
-        );
+        let reply = stage.send(Ask::new(method, path).bearer(&issuer.token(&claims))).await;
+        assert_eq!(reply.status, 200, "{method} {path} with {claims}: {}", reply.text());
     }
 }
 
@@ -289,11 +172,7 @@ async fn every_algorithm_is_verified_and_only_the_listed_ones() {
             );
             let other = if algorithm == ES256 { EdDSA } else { ES256 };
             let other = stage.issuer.sign(other, &json!({}));
-            assert_eq!(
-                ask(&stage, &other).await,
-                "401 token_invalid",
-                "{what}: an algorithm not listed"
-            );
+            assert_eq!(ask(&stage, &other).await, "401 token_invalid", "{what}: an algorithm not listed");
             assert_eq!(stage.backend.requests().len(), 1, "{what}");
         }
     }
@@ -303,11 +182,7 @@ async fn every_algorithm_is_verified_and_only_the_listed_ones() {
 async fn one_key_set_serves_several_families() {
     let stage = keyed(&[Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA], "file").await;
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-        assert_eq!(
-            ask(&stage, &stage.issuer.sign(algorithm, &json!({}))).await,
-            "200",
-            "{algorithm:?}"
-        );
+        assert_eq!(ask(&stage, &stage.issuer.sign(algorithm, &json!({}))).await, "200", "{algorithm:?}");
     }
     let unlisted = stage.issuer.sign(Algorithm::PS256, &json!({}));
     assert_eq!(
@@ -324,15 +199,8 @@ async fn every_hmac_is_verified() {
             c.set("identities.session.algorithms", json!([format!("{algorithm:?}")]));
         })
         .await;
-        assert_eq!(
-            ask(&stage, &stage.issuer.sign(algorithm, &json!({}))).await,
-            "200",
-            "{algorithm:?}"
-        );
-        assert_eq!(
-            ask(&stage, &stage.issuer.forged(&json!({}))).await,
-            "401 token_invalid"
-        );
+        assert_eq!(ask(&stage, &stage.issuer.sign(algorithm, &json!({}))).await, "200", "{algorithm:?}");
+        assert_eq!(ask(&stage, &stage.issuer.forged(&json!({}))).await, "401 token_invalid");
     }
 }
 
@@ -349,10 +217,7 @@ async fn keyed(algorithms: &[Algorithm], form: &str) -> Stage {
         "pem" => json!({ "pem": "keys/public.pem" }),
         _ => json!({ "file": "keys/jwks.json" }),
     };
-    let names: Vec<String> = algorithms
-        .iter()
-        .map(|algorithm| format!("{algorithm:?}"))
-        .collect();
+    let names: Vec<String> = algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect();
     harness::stage::stage_with(harness::Backend::http().await, certificates, site, |c| {
         // `session` signs nothing now, and a secret that nothing uses may be a problem.
         c.set("identities.session.keys", keys).remove("secrets.session");

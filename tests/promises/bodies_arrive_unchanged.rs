@@ -21,24 +21,13 @@ async fn arrives(stage: &Stage, client: &Client, path: &str, body: &[u8], chunke
     let mut ask = Ask::post(path, body.to_vec()).bearer(&stage.token());
     ask.chunked = chunked;
     let reply = client.send(ask).await;
-    let what = format!(
-        "{path}, {} bytes, chunked: {chunked}, {:?}",
-        body.len(),
-        reply.version
-    );
+    let what = format!("{path}, {} bytes, chunked: {chunked}, {:?}", body.len(), reply.version);
     assert_eq!(reply.status, 200, "{what}: {}", reply.text());
     let seen = stage.backend.last();
-    assert_eq!(
-        (seen.length, seen.sha256.as_str()),
-        (body.len(), sha256(body).as_str()),
-        "{what}"
-    );
+    assert_eq!((seen.length, seen.sha256.as_str()), (body.len(), sha256(body).as_str()), "{what}");
     assert_eq!(reply.json()["sha256"], sha256(body), "{what}");
     let framed = (seen.header("content-length"), seen.header("transfer-encoding"));
-    assert!(
-        framed.0.is_none() || framed.1.is_none(),
-        "{what}: framed twice, {framed:?}"
-    );
+    assert!(framed.0.is_none() || framed.1.is_none(), "{what}: framed twice, {framed:?}");
 }
 
 #[tokio::test]
@@ -64,14 +53,8 @@ async fn one_connection_carries_them_all() {
         let mut connection = client.connect().await.unwrap();
         for size in [100, 65_537, 0, 200_000, 100] {
             let body = document("acme", size);
-            let path = if size == 0 {
-                "/v1/acme/files"
-            } else {
-                "/v1/acme/documents"
-            };
-            let reply = connection
-                .send(Ask::post(path, body.clone()).bearer(&stage.token()))
-                .await;
+            let path = if size == 0 { "/v1/acme/files" } else { "/v1/acme/documents" };
+            let reply = connection.send(Ask::post(path, body.clone()).bearer(&stage.token())).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.json()["sha256"].clone()),
                 (200, json!(sha256(&body))),
@@ -109,11 +92,7 @@ async fn another_tenant_in_the_body_stops_there() {
             for chunked in [false, true] {
                 let mut ask = Ask::post("/v1/acme/documents", document("globex", size)).bearer(&token);
                 ask.chunked = chunked;
-                assert_eq!(
-                    client.send(ask).await.verdict(),
-                    "403 tenant_mismatch",
-                    "{size} {chunked}"
-                );
+                assert_eq!(client.send(ask).await.verdict(), "403 tenant_mismatch", "{size} {chunked}");
             }
         }
     }
@@ -128,14 +107,8 @@ async fn another_tenant_in_the_body_stops_there() {
         "\u{feff}{\"tenant_id\":\"globex\"}",
     ];
     for body in hidden {
-        let reply = stage
-            .send(Ask::post("/v1/acme/documents", *body).bearer(&token))
-            .await;
-        assert!(
-            matches!(reply.status.as_u16(), 400 | 403),
-            "{body} gave {}",
-            reply.verdict()
-        );
+        let reply = stage.send(Ask::post("/v1/acme/documents", *body).bearer(&token)).await;
+        assert!(matches!(reply.status.as_u16(), 400 | 403), "{body} gave {}", reply.verdict());
     }
     stage.assert_untouched().await;
 }
@@ -144,14 +117,7 @@ async fn another_tenant_in_the_body_stops_there() {
 async fn an_escaped_tenant_is_the_same_tenant() {
     let stage = stage(|_| {}).await;
     let body = r#"{ "tenant_id" : "\u0061cme" }"#;
-    arrives(
-        &stage,
-        &stage.http1(),
-        "/v1/acme/documents",
-        body.as_bytes(),
-        false,
-    )
-    .await;
+    arrives(&stage, &stage.http1(), "/v1/acme/documents", body.as_bytes(), false).await;
 }
 
 #[tokio::test]
@@ -167,26 +133,13 @@ async fn too_large_a_body_does_not_arrive() {
         for (path, max) in limits {
             let over = document("acme", max + 1);
             let ask = Ask::post(path, over).bearer(&token);
-            assert_eq!(
-                client.send(ask).await.verdict(),
-                "413 body_too_large",
-                "{path} {}",
-                max + 1
-            );
+            assert_eq!(client.send(ask).await.verdict(), "413 body_too_large", "{path} {}", max + 1);
         }
         // Without a length, a body gate still holds everything back.
         for (path, max) in &limits[1..] {
-            let ask = Ask::post(path, document("acme", max + 1))
-                .bearer(&token)
-                .chunked();
-            let verdict = client
-                .try_send(ask)
-                .await
-                .map_or("closed".to_owned(), |reply| reply.verdict());
-            assert!(
-                ["413 body_too_large", "closed"].contains(&verdict.as_str()),
-                "{path}: {verdict}"
-            );
+            let ask = Ask::post(path, document("acme", max + 1)).bearer(&token).chunked();
+            let verdict = client.try_send(ask).await.map_or("closed".to_owned(), |reply| reply.verdict());
+            assert!(["413 body_too_large", "closed"].contains(&verdict.as_str()), "{path}: {verdict}");
         }
     }
     stage.assert_untouched().await;
@@ -224,15 +177,7 @@ async fn an_expectation_is_met() {
     let bearer = format!("authorization: Bearer {}", stage.token());
     let data = format!("@{}", file.display());
     for path in ["/v1/acme/documents", "/v1/acme/files"] {
-        let args = [
-            "--http1.1",
-            "-H",
-            "expect: 100-continue",
-            "-H",
-            &bearer,
-            "--data-binary",
-            &data,
-        ];
+        let args = ["--http1.1", "-H", "expect: 100-continue", "-H", &bearer, "--data-binary", &data];
         let reply = harness::curl::curl(&stage, path, &args).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.stderr);
         assert_eq!(reply.json()["sha256"], sha256(&body), "{path}");

@@ -31,16 +31,10 @@ const OPEN: &[(&str, &str, Change)] = &[
         c.route("health")["public"] = json!("");
     }),
     ("a literal secret in production", "production", |c| {
-        c.set(
-            "secrets.session",
-            json!({ "value": "literal-secret-literal-secret-literal-secret" }),
-        );
+        c.set("secrets.session", json!({ "value": "literal-secret-literal-secret-literal-secret" }));
     }),
     ("a self-signed certificate in production", "production", |c| {
-        c.set(
-            "listen.https.certificates",
-            json!([{ "self_signed": ["app.example.test"] }]),
-        );
+        c.set("listen.https.certificates", json!([{ "self_signed": ["app.example.test"] }]));
     }),
     ("an issuer without TLS in production", "issuer", |c| {
         c.set("identities.session.issuer", "http://issuer.example.test/");
@@ -79,10 +73,7 @@ const OPEN: &[(&str, &str, Change)] = &[
         c.set("defaults.body.max", "64 elephants");
     }),
     ("a host without a certificate", "more.example.test", |c| {
-        c.set(
-            "listen.https.hosts",
-            json!(["app.example.test", "more.example.test"]),
-        );
+        c.set("listen.https.hosts", json!(["app.example.test", "more.example.test"]));
     }),
     ("a secret that nobody declared", "nobody", |c| {
         c.set("upstreams.chatbot.inject", json!({ "x-key": "{secret.nobody}" }));
@@ -104,15 +95,9 @@ async fn an_open_configuration_does_not_load() {
         let outcome = site.run(&["test", "--config", "portcullis.yaml"]).await;
         let located = outcome.stderr.contains("portcullis.yaml:") && outcome.stderr.contains("error");
         if outcome.code != 2 || !located || !outcome.stderr.contains(named) {
-            wrong.push(format!(
-                "{what}: exit {}, wanted {named:?} in\n{}",
-                outcome.code, outcome.stderr
-            ));
+            wrong.push(format!("{what}: exit {}, wanted {named:?} in\n{}", outcome.code, outcome.stderr));
         }
-        assert!(
-            !outcome.stderr.contains("literal-secret"),
-            "{what}: the message shows a secret"
-        );
+        assert!(!outcome.stderr.contains("literal-secret"), "{what}: the message shows a secret");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n---\n"));
 }
@@ -123,22 +108,10 @@ async fn all_problems_are_told_at_once_with_their_lines() {
     let site = Site::furnished(&certificates);
     let mut configuration = Configuration::complete("http://127.0.0.1:1");
     configuration.set("defaults.upstream", "chatbto");
-    configuration
-        .route("list")
-        .as_object_mut()
-        .unwrap()
-        .shift_remove("tenant");
-    configuration
-        .route("files")
-        .as_object_mut()
-        .unwrap()
-        .shift_remove("relax");
+    configuration.route("list").as_object_mut().unwrap().shift_remove("tenant");
+    configuration.route("files").as_object_mut().unwrap().shift_remove("relax");
     site.configure(&configuration);
-    let told = site
-        .run(&["test", "--config", "portcullis.yaml"])
-        .await
-        .expect(2)
-        .stderr;
+    let told = site.run(&["test", "--config", "portcullis.yaml"]).await.expect(2).stderr;
     let line = site.line_of("chatbto");
     assert!(told.contains(&format!("portcullis.yaml:{line}")), "{told}");
     for part in ["chatbto", "chatbot", "tenant", "relax"] {

@@ -55,11 +55,7 @@ async fn a_clients_copies_are_stripped_on_every_route() {
                 }
                 assert_eq!(reply.status, 200, "{what}");
                 let seen = stage.backend.last();
-                assert!(
-                    !format!("{:?}", seen.headers).contains(LIE),
-                    "{what}: {:?}",
-                    seen.headers
-                );
+                assert!(!format!("{:?}", seen.headers).contains(LIE), "{what}: {:?}", seen.headers);
             }
         }
     }
@@ -68,18 +64,11 @@ async fn a_clients_copies_are_stripped_on_every_route() {
 #[tokio::test]
 async fn connection_cannot_strip_what_the_gateway_sets() {
     let stage = stage(|_| {}).await;
-    for name in [
-        "x-user-id",
-        "x-tenant-id",
-        "x-forwarded-for",
-        "x-request-id",
-        "x-model-key",
-        "authorization",
-    ] {
+    for name in
+        ["x-user-id", "x-tenant-id", "x-forwarded-for", "x-request-id", "x-model-key", "authorization"]
+    {
         let ask = Ask::get("/v1/acme/conversations").bearer(&stage.token());
-        let reply = stage
-            .send(ask.header("connection", &format!("keep-alive, {name}")))
-            .await;
+        let reply = stage.send(ask.header("connection", &format!("keep-alive, {name}"))).await;
         if reply.status.is_client_error() {
             continue;
         }
@@ -87,10 +76,7 @@ async fn connection_cannot_strip_what_the_gateway_sets() {
         let seen = stage.backend.last();
         assert_eq!(seen.header("x-user-id"), Some("ada"), "{name}");
         assert_eq!(seen.header("x-tenant-id"), Some("acme"), "{name}");
-        assert!(
-            seen.header("x-forwarded-for").is_some() && seen.header("x-request-id").is_some(),
-            "{name}"
-        );
+        assert!(seen.header("x-forwarded-for").is_some() && seen.header("x-request-id").is_some(), "{name}");
         assert!(seen.header("x-model-key").is_some(), "{name}");
     }
 }
@@ -118,10 +104,7 @@ async fn the_peer_is_named() {
         assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
         assert_eq!(seen.header("x-forwarded-host"), Some("app.example.test"));
         let forwarded = seen.header("forwarded").unwrap_or_default();
-        assert!(
-            forwarded.contains("for=127.0.0.1") && forwarded.contains("proto=https"),
-            "{forwarded}"
-        );
+        assert!(forwarded.contains("for=127.0.0.1") && forwarded.contains("proto=https"), "{forwarded}");
         assert!(
             forwarded.contains("host=app.example.test") || forwarded.contains("host=\"app.example.test\""),
             "{forwarded}"
@@ -144,19 +127,10 @@ async fn a_trusted_peer_is_believed() {
     ];
     for (number, (claimed, client)) in cases.iter().enumerate() {
         let id = format!("trusted-{number}");
-        let ask = Ask::get("/healthz")
-            .header("x-forwarded-for", claimed)
-            .header("x-request-id", &id);
+        let ask = Ask::get("/healthz").header("x-forwarded-for", claimed).header("x-request-id", &id);
         let reply = stage.send(ask).await;
-        assert_eq!(
-            reply.header("x-request-id"),
-            id,
-            "a trusted peer's request id is kept"
-        );
-        let line = stage
-            .gateway
-            .log_line(|line| line["request_id"] == id.as_str())
-            .await;
+        assert_eq!(reply.header("x-request-id"), id, "a trusted peer's request id is kept");
+        let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
         assert_eq!(line["client_ip"], *client, "X-Forwarded-For: {claimed}");
         let seen = stage.backend.last();
         assert_eq!(seen.header("x-request-id"), Some(id.as_str()));
@@ -169,18 +143,13 @@ async fn a_trusted_peer_is_believed() {
 async fn an_untrusted_peers_request_id_is_replaced() {
     let stage = stage(|_| {}).await;
     let mut ids = Vec::new();
-    for ask in [
-        Ask::get("/healthz"),
-        Ask::get("/healthz").header("x-request-id", "mine"),
-        Ask::get("/nowhere"),
-    ] {
+    for ask in
+        [Ask::get("/healthz"), Ask::get("/healthz").header("x-request-id", "mine"), Ask::get("/nowhere")]
+    {
         let reply = stage.send(ask).await;
         let id = reply.header("x-request-id").to_owned();
         assert!(is_uuid_v7(&id), "{id}");
-        stage
-            .gateway
-            .log_line(|line| line["request_id"] == id.as_str())
-            .await;
+        stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
         ids.push(id);
     }
     assert_eq!(stage.backend.last().header("x-request-id"), Some(ids[1].as_str()));
@@ -191,9 +160,7 @@ async fn an_untrusted_peers_request_id_is_replaced() {
 fn is_uuid_v7(id: &str) -> bool {
     let groups: Vec<&str> = id.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let hex = groups
-        .iter()
-        .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let hex = groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
     hex && lengths == [8, 4, 4, 4, 12]
         && groups[2].starts_with('7')
         && groups[3].starts_with(['8', '9', 'a', 'b'])
@@ -204,26 +171,15 @@ async fn a_trace_is_continued_or_started() {
     let stage = stage(|_| {}).await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("00-{trace}-00f067aa0ba902b7-01");
-    stage
-        .send(Ask::get("/healthz").header("traceparent", &parent))
-        .await;
+    stage.send(Ask::get("/healthz").header("traceparent", &parent)).await;
     let seen = stage.backend.last();
     assert_eq!(trace_id(seen.header("traceparent")), trace);
     stage.gateway.log_line(|line| line["trace_id"] == trace).await;
-    for bad in [
-        None,
-        Some("00-00000000000000000000000000000000-00f067aa0ba902b7-01"),
-        Some("nonsense"),
-    ] {
+    for bad in [None, Some("00-00000000000000000000000000000000-00f067aa0ba902b7-01"), Some("nonsense")] {
         let ask = Ask::get("/healthz");
-        stage
-            .send(bad.map_or(ask.clone(), |bad| ask.header("traceparent", bad)))
-            .await;
+        stage.send(bad.map_or(ask.clone(), |bad| ask.header("traceparent", bad))).await;
         let id = trace_id(stage.backend.last().header("traceparent"));
-        assert!(
-            id.len() == 32 && id != trace && id.bytes().any(|byte| byte != b'0'),
-            "{bad:?} became {id}"
-        );
+        assert!(id.len() == 32 && id != trace && id.bytes().any(|byte| byte != b'0'), "{bad:?} became {id}");
     }
 }
 
@@ -242,24 +198,16 @@ async fn injected_headers_replace_the_clients_own() {
         );
     })
     .await;
-    let ask = Ask::get("/any/a")
-        .bearer(&stage.token())
-        .header("x-from", LIE)
-        .header("X_From", LIE);
+    let ask = Ask::get("/any/a").bearer(&stage.token()).header("x-from", LIE).header("X_From", LIE);
     let reply = stage.send(ask.clone()).await;
     let reply = if reply.status == 400 {
-        stage
-            .send(Ask::get("/any/a").bearer(&stage.token()).header("x-from", LIE))
-            .await
+        stage.send(Ask::get("/any/a").bearer(&stage.token()).header("x-from", LIE)).await
     } else {
         reply
     };
     assert_eq!(reply.status, 200, "{}", reply.text());
     let seen = stage.backend.last();
-    assert_eq!(
-        seen.header("authorization"),
-        Some(format!("Bearer {MODEL_KEY}").as_str())
-    );
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {MODEL_KEY}").as_str()));
     assert_eq!(seen.header("x-from"), Some("portcullis"));
     assert!(!format!("{:?}", seen.headers).contains(LIE));
 }
@@ -267,19 +215,8 @@ async fn injected_headers_replace_the_clients_own() {
 #[tokio::test]
 async fn the_answer_tells_nothing_of_the_upstream() {
     let stage = stage(|_| {}).await;
-    let headers = vec![
-        ("server", "chatbot/1.2"),
-        ("x-kept", "yes"),
-        ("keep-alive", "timeout=5"),
-    ];
-    stage.backend.answer(
-        "/any/served",
-        Canned {
-            status: 201,
-            headers,
-            body: "made",
-        },
-    );
+    let headers = vec![("server", "chatbot/1.2"), ("x-kept", "yes"), ("keep-alive", "timeout=5")];
+    stage.backend.answer("/any/served", Canned { status: 201, headers, body: "made" });
     for client in [stage.http1(), stage.http2()] {
         let reply = client.send(Ask::get("/any/served").bearer(&stage.token())).await;
         assert_eq!((reply.status.as_u16(), reply.text().as_str()), (201, "made"));
@@ -308,9 +245,7 @@ async fn strict_transport_security_is_on_every_https_answer() {
 #[tokio::test]
 async fn cookie_crumbs_are_one_header_to_the_backend() {
     let stage = stage(|_| {}).await;
-    let ask = Ask::get("/healthz")
-        .header("cookie", "a=1")
-        .header("cookie", "b=2");
+    let ask = Ask::get("/healthz").header("cookie", "a=1").header("cookie", "b=2");
     assert_eq!(stage.http2().send(ask).await.status, 200);
     assert_eq!(stage.backend.last().header("cookie"), Some("a=1; b=2"));
 }
@@ -329,8 +264,5 @@ async fn hop_by_hop_headers_end_here() {
     for name in ["x-hop", "te", "keep-alive", "proxy-connection"] {
         assert_eq!(seen.header(name), None);
     }
-    assert_eq!(
-        seen.authority, "app.example.test",
-        "the backend sees the client's host"
-    );
+    assert_eq!(seen.authority, "app.example.test", "the backend sees the client's host");
 }

@@ -41,10 +41,7 @@ async fn an_admitted_request_is_told_in_full() {
     let ask = Ask::get("/v1/acme/conversations?page=2&q=hidden").bearer(&stage.token());
     let reply = stage.http2().send(ask.header("user-agent", "tester/1.0")).await;
     let id = reply.header("x-request-id").to_owned();
-    let line = stage
-        .gateway
-        .log_line(|line| line["request_id"] == id.as_str())
-        .await;
+    let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
     let expected = json!({
         "release": "test-release", "client_ip": "127.0.0.1", "method": "GET", "host": "app.example.test",
         "path": "/v1/acme/conversations", "status": 200, "route": "list", "decision": "allow",
@@ -54,10 +51,7 @@ async fn an_admitted_request_is_told_in_full() {
         assert_eq!(&line[key], value, "{key} in {line}");
     }
     for key in KEYS {
-        assert!(
-            line.get(key).is_some() || ["code", "gate", "rule"].contains(key),
-            "{key} is not in {line}"
-        );
+        assert!(line.get(key).is_some() || ["code", "gate", "rule"].contains(key), "{key} is not in {line}");
     }
     let time = line["time"].as_str().unwrap();
     assert!(
@@ -65,22 +59,10 @@ async fn an_admitted_request_is_told_in_full() {
         "RFC 3339 with ms: {time}"
     );
     let config = line["config"].as_str().unwrap();
-    assert!(
-        config.len() == 12 && config.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "{config}"
-    );
-    assert!(
-        line["query"].to_string().contains('2') && !line.to_string().contains("hidden"),
-        "{line}"
-    );
-    assert!(
-        line.to_string().contains("tester/1.0"),
-        "user-agent is listed: {line}"
-    );
-    assert!(
-        line["protocol"].to_string().contains('2') && line["tls"].to_string().contains("1.3"),
-        "{line}"
-    );
+    assert!(config.len() == 12 && config.bytes().all(|byte| byte.is_ascii_hexdigit()), "{config}");
+    assert!(line["query"].to_string().contains('2') && !line.to_string().contains("hidden"), "{line}");
+    assert!(line.to_string().contains("tester/1.0"), "user-agent is listed: {line}");
+    assert!(line["protocol"].to_string().contains('2') && line["tls"].to_string().contains("1.3"), "{line}");
     assert!(
         line["upstream"].to_string().contains("chatbot")
             || line["upstream"].to_string().contains("127.0.0.1")
@@ -100,13 +82,7 @@ async fn a_refused_request_is_told_with_its_reason() {
     let other = stage.issuer.token(&json!({ "org_id": "globex" }));
     let cases = [
         (Ask::get("/nowhere"), 404, "no_route", Value::Null, Value::Null),
-        (
-            Ask::get("/v1/acme/conversations"),
-            401,
-            "token_missing",
-            json!("list"),
-            Value::Null,
-        ),
+        (Ask::get("/v1/acme/conversations"), 401, "token_missing", json!("list"), Value::Null),
         (
             Ask::get("/v1/acme/conversations").bearer(&other),
             403,
@@ -114,49 +90,21 @@ async fn a_refused_request_is_told_with_its_reason() {
             json!("list"),
             json!("ada"),
         ),
-        (
-            Ask::get("/admin/x").bearer(&stage.token()),
-            403,
-            "role_required",
-            json!("admin"),
-            json!("ada"),
-        ),
-        (
-            Ask::get("/healthz").host("other.test"),
-            421,
-            "unknown_host",
-            Value::Null,
-            Value::Null,
-        ),
-        (
-            Ask::post("/auth/login", vec![b' '; 5000]),
-            413,
-            "body_too_large",
-            json!("login"),
-            Value::Null,
-        ),
+        (Ask::get("/admin/x").bearer(&stage.token()), 403, "role_required", json!("admin"), json!("ada")),
+        (Ask::get("/healthz").host("other.test"), 421, "unknown_host", Value::Null, Value::Null),
+        (Ask::post("/auth/login", vec![b' '; 5000]), 413, "body_too_large", json!("login"), Value::Null),
     ];
     for (ask, status, code, route, user) in cases {
         let reply = stage.send(ask).await;
         let id = reply.header("x-request-id").to_owned();
-        let line = stage
-            .gateway
-            .log_line(|line| line["request_id"] == id.as_str())
-            .await;
-        assert_eq!(
-            (&line["status"], &line["code"]),
-            (&json!(status), &json!(code)),
-            "{line}"
-        );
+        let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
+        assert_eq!((&line["status"], &line["code"]), (&json!(status), &json!(code)), "{line}");
         assert_eq!(
             (&line["decision"], &line["route"], &line["user"]),
             (&json!("refuse"), &route, &user),
             "{line}"
         );
-        assert!(
-            line["gate"].as_str().is_some_and(|gate| !gate.is_empty()),
-            "{line}"
-        );
+        assert!(line["gate"].as_str().is_some_and(|gate| !gate.is_empty()), "{line}");
         assert!(line["upstream_status"].is_null(), "{line}");
     }
     stage.assert_untouched().await;
@@ -168,28 +116,15 @@ async fn there_is_one_line_for_each_request() {
     let mut ids = Vec::new();
     for client in [stage.http1(), stage.http2(), stage.plain()] {
         for path in ["/healthz", "/nowhere", "/v1/acme/conversations"] {
-            ids.push(
-                client
-                    .send(Ask::get(path))
-                    .await
-                    .header("x-request-id")
-                    .to_owned(),
-            );
+            ids.push(client.send(Ask::get(path)).await.header("x-request-id").to_owned());
         }
     }
     assert_eq!(stage.gateway.stop().await, 0);
     stage.gateway.out.ended().await;
-    let lines: Vec<Value> = stage
-        .gateway
-        .out
-        .all()
-        .iter()
-        .map(|line| line.parse().expect("a JSON line"))
-        .collect();
-    let mut logged: Vec<_> = lines
-        .iter()
-        .map(|line| line["request_id"].as_str().unwrap().to_owned())
-        .collect();
+    let lines: Vec<Value> =
+        stage.gateway.out.all().iter().map(|line| line.parse().expect("a JSON line")).collect();
+    let mut logged: Vec<_> =
+        lines.iter().map(|line| line["request_id"].as_str().unwrap().to_owned()).collect();
     logged.sort();
     ids.sort();
     assert_eq!(logged, ids, "a stop writes what was still to be written");
@@ -206,11 +141,7 @@ async fn no_secret_is_in_it() {
     };
     for (path, token) in [("/any/a", &good), ("/any/a", &forged), ("/nowhere", &good)] {
         let target = format!("{path}?access_token={token}&code=query-secret&page=1");
-        stage
-            .send(dress(
-                Ask::post(&target, r#"{"password":"body-secret"}"#).bearer(token),
-            ))
-            .await;
+        stage.send(dress(Ask::post(&target, r#"{"password":"body-secret"}"#).bearer(token))).await;
         stage.http2().send(dress(Ask::get(&target).bearer(token))).await;
     }
     stage.send(Ask::get(&format!("/any/{good}")).bearer(&good)).await;
@@ -238,35 +169,19 @@ async fn no_secret_is_in_it() {
     for secret in &secrets {
         assert!(!written.contains(secret), "{secret} is in:\n{written}");
     }
-    assert!(
-        stage.gateway.out.all().len() >= 7,
-        "there was something to look at"
-    );
+    assert!(stage.gateway.out.all().len() >= 7, "there was something to look at");
 }
 
 #[tokio::test]
 async fn an_address_in_the_path_is_redacted() {
     let stage = stage(|_| {}).await;
-    for path in [
-        "/any/users/ada@example.com/inbox",
-        "/any/users/ada%40example.com/inbox",
-    ] {
+    for path in ["/any/users/ada@example.com/inbox", "/any/users/ada%40example.com/inbox"] {
         let reply = stage.send(Ask::get(path).bearer(&stage.token())).await;
-        assert_eq!(
-            stage.backend.last().target,
-            path,
-            "the backend gets the path as it was"
-        );
+        assert_eq!(stage.backend.last().target, path, "the backend gets the path as it was");
         let id = reply.header("x-request-id").to_owned();
-        let line = stage
-            .gateway
-            .log_line(|line| line["request_id"] == id.as_str())
-            .await;
+        let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
         let logged = line["path"].as_str().unwrap();
-        assert!(
-            logged.starts_with("/any/users/") && logged.ends_with("/inbox"),
-            "{logged}"
-        );
+        assert!(logged.starts_with("/any/users/") && logged.ends_with("/inbox"), "{logged}");
         assert!(!line.to_string().contains("example.com"), "{line}");
     }
 }
@@ -275,31 +190,20 @@ async fn an_address_in_the_path_is_redacted() {
 async fn a_line_cannot_be_forged() {
     let stage = stage(|_| {}).await;
     let path = "/any/a%0a%7b%22status%22:200%7d";
-    let ask = Ask::get(path)
-        .bearer(&stage.token())
-        .header("user-agent", "a\"},{\"x\":\"\\u000a");
+    let ask = Ask::get(path).bearer(&stage.token()).header("user-agent", "a\"},{\"x\":\"\\u000a");
     let reply = stage.send(ask).await;
     let id = reply.header("x-request-id").to_owned();
-    let line = stage
-        .gateway
-        .log_line(|line| line["request_id"] == id.as_str())
-        .await;
+    let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
     assert_eq!(line["status"], reply.status.as_u16());
     for line in stage.gateway.out.all() {
-        assert!(
-            line.parse::<Value>()
-                .is_ok_and(|line| line["request_id"].is_string()),
-            "{line}"
-        );
+        assert!(line.parse::<Value>().is_ok_and(|line| line["request_id"].is_string()), "{line}");
     }
 }
 
 #[tokio::test]
 async fn the_metrics_count_the_same() {
     let stage = stage(|_| {}).await;
-    stage
-        .send(Ask::get("/v1/acme/conversations").bearer(&stage.token()))
-        .await;
+    stage.send(Ask::get("/v1/acme/conversations").bearer(&stage.token())).await;
     for _ in 0..3 {
         stage.send(Ask::get("/v1/acme/conversations")).await;
     }
@@ -312,29 +216,11 @@ async fn the_metrics_count_the_same() {
     assert!(harness::until("the refusals to be counted", counted).await < 3.5);
     let allowed = [("route", "list"), ("method", "GET"), ("decision", "allow")];
     assert!(stage.metric("portcullis_requests_total", &allowed).await > 0.5);
-    assert!(
-        stage
-            .metric("portcullis_gateway_duration_seconds_count", &[("route", "list")])
-            .await
-            > 0.5
-    );
-    assert!(
-        stage
-            .metric("portcullis_upstream_requests_total", &[("upstream", "chatbot")])
-            .await
-            > 0.5
-    );
-    assert!(
-        stage
-            .metric("portcullis_config_info", &[("release", "test-release")])
-            .await
-            > 0.5
-    );
+    assert!(stage.metric("portcullis_gateway_duration_seconds_count", &[("route", "list")]).await > 0.5);
+    assert!(stage.metric("portcullis_upstream_requests_total", &[("upstream", "chatbot")]).await > 0.5);
+    assert!(stage.metric("portcullis_config_info", &[("release", "test-release")]).await > 0.5);
     let text = stage.admin("/metrics").await.text();
-    assert!(
-        !text.contains("/nowhere") && !text.contains("ada"),
-        "a label came from a request:\n{text}"
-    );
+    assert!(!text.contains("/nowhere") && !text.contains("ada"), "a label came from a request:\n{text}");
 }
 
 #[tokio::test]
@@ -345,10 +231,7 @@ async fn the_admin_listener_shows_state_and_no_secret() {
     let config = stage.admin("/config").await;
     assert_eq!(config.status, 200);
     let text = config.text();
-    assert!(
-        text.contains("conversations") && !text.contains(SECRET) && !text.contains(MODEL_KEY),
-        "{text}"
-    );
+    assert!(text.contains("conversations") && !text.contains(SECRET) && !text.contains(MODEL_KEY), "{text}");
     // The admin paths are on their own listener only.
     assert_eq!(stage.send(Ask::get("/metrics")).await.verdict(), "404 no_route");
 }

@@ -114,40 +114,21 @@ const BROKEN_CHUNKS: &[(&str, &[u8])] = &[
 /// Good requests in unusual dress, with the same host line: a table of refusals must be able to fail.
 const GOOD: &[(&str, &[u8])] = &[
     ("plain", b"GET /any/a HTTP/1.1\r\n{}\r\n"),
-    (
-        "a body on GET",
-        b"GET /any/a HTTP/1.1\r\n{}Content-Length: 3\r\n\r\nabc",
-    ),
-    (
-        "bytes above 0x7f in a value",
-        b"GET /any/a HTTP/1.1\r\n{}X-A: caf\xc3\xa9\r\n\r\n",
-    ),
-    (
-        "chunked",
-        b"POST /any/a HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    ),
-    (
-        "hop-by-hop headers",
-        b"GET /any/a HTTP/1.1\r\n{}Connection: X-Foo\r\nX-Foo: 1\r\nTE: trailers\r\n\r\n",
-    ),
+    ("a body on GET", b"GET /any/a HTTP/1.1\r\n{}Content-Length: 3\r\n\r\nabc"),
+    ("bytes above 0x7f in a value", b"GET /any/a HTTP/1.1\r\n{}X-A: caf\xc3\xa9\r\n\r\n"),
+    ("chunked", b"POST /any/a HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+    ("hop-by-hop headers", b"GET /any/a HTTP/1.1\r\n{}Connection: X-Foo\r\nX-Foo: 1\r\nTE: trailers\r\n\r\n"),
 ];
 
 /// With a good token on every one, so that nothing but the malformation can be the reason.
 fn filled(stage: &Stage, bytes: &[u8]) -> Vec<u8> {
-    let host = format!(
-        "Host: app.example.test\r\nAuthorization: Bearer {}\r\n",
-        stage.token()
-    );
+    let host = format!("Host: app.example.test\r\nAuthorization: Bearer {}\r\n", stage.token());
     let mut filled = Vec::new();
     let mut rest = bytes;
     let mut first = true;
     while let Some(at) = rest.windows(2).position(|pair| pair == b"{}") {
         filled.extend_from_slice(&rest[..at]);
-        filled.extend_from_slice(if first {
-            host.as_bytes()
-        } else {
-            b"Host: app.example.test\r\n"
-        });
+        filled.extend_from_slice(if first { host.as_bytes() } else { b"Host: app.example.test\r\n" });
         first = false;
         rest = &rest[at + 2..];
     }
@@ -164,10 +145,7 @@ fn refused(what: &str, reply: &RawReply) -> Option<String> {
             let problem = head.contains("application/problem+json") && !reply.code().is_empty();
             (!problem).then(|| format!("{what}: refused, but not in the gateway's words: {}", reply.head))
         }
-        _ => Some(format!(
-            "{what}: {}",
-            reply.head.lines().next().unwrap_or("(no status line)")
-        )),
+        _ => Some(format!("{what}: {}", reply.head.lines().next().unwrap_or("(no status line)"))),
     }
 }
 
@@ -206,8 +184,7 @@ async fn impatient(change: impl FnOnce(&mut Configuration)) -> Stage {
 
 async fn plaintext() -> Stage {
     impatient(|c| {
-        c.remove("listen.http.redirect")
-            .set("listen.http.plaintext", "TLS ends at the mesh");
+        c.remove("listen.http.redirect").set("listen.http.plaintext", "TLS ends at the mesh");
     })
     .await
 }
@@ -219,9 +196,7 @@ async fn the_redirecting_listener_is_as_strict() {
         let mut raw = Raw::plain(stage.gateway.http()).await;
         let reply = raw.exchange(&filled(&stage, bytes)).await;
         assert!(
-            reply
-                .status
-                .is_none_or(|status| (300..500).contains(&status) || status == 505),
+            reply.status.is_none_or(|status| (300..500).contains(&status) || status == 505),
             "{what}: {}",
             reply.head
         );
@@ -259,22 +234,14 @@ async fn a_broken_chunk_stops_at_the_body_gate() {
 async fn what_is_pipelined_behind_a_request_is_a_request_of_its_own() {
     let stage = stage(|_| {}).await;
     // The second one has no token: wherever it is judged, it must not be admitted by the first one's.
-    let mut bytes = filled(
-        &stage,
-        b"POST /any/first HTTP/1.1\r\n{}Content-Length: 2\r\n\r\nok",
-    );
+    let mut bytes = filled(&stage, b"POST /any/first HTTP/1.1\r\n{}Content-Length: 2\r\n\r\nok");
     bytes.extend_from_slice(
         b"GET /any/second HTTP/1.1\r\nHost: app.example.test\r\nConnection: close\r\n\r\n",
     );
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
     assert_eq!(raw.exchange(&bytes).await.status, Some(200));
     raw.rest().await;
-    let seen: Vec<_> = stage
-        .backend
-        .requests()
-        .into_iter()
-        .map(|seen| seen.target)
-        .collect();
+    let seen: Vec<_> = stage.backend.requests().into_iter().map(|seen| seen.target).collect();
     assert_eq!(seen, ["/any/first"]);
 }
 
@@ -282,16 +249,8 @@ async fn what_is_pipelined_behind_a_request_is_a_request_of_its_own() {
 async fn refusals_of_the_parser_are_logged_too() {
     let stage = stage(|_| {}).await;
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
-    let reply = raw
-        .exchange(&filled(
-            &stage,
-            b"GET /any/a HTTP/1.1\r\n{}X-A: b\nX-B: c\r\n\r\n",
-        ))
-        .await;
+    let reply = raw.exchange(&filled(&stage, b"GET /any/a HTTP/1.1\r\n{}X-A: b\nX-B: c\r\n\r\n")).await;
     assert_eq!(reply.status, Some(400), "{}", reply.head);
     let line = stage.gateway.log_line(|line| line["status"] == 400).await;
-    assert_eq!(
-        (line["decision"].as_str(), line["code"].as_str()),
-        (Some("refuse"), Some("bad_request"))
-    );
+    assert_eq!((line["decision"].as_str(), line["code"].as_str()), (Some("refuse"), Some("bad_request")));
 }

@@ -10,11 +10,7 @@ use tokio::process::Command;
 fn python() -> PathBuf {
     let path = std::env::var_os("PORTCULLIS_PYTHON")
         .map_or_else(|| workspace().join(".venv/bin/python"), PathBuf::from);
-    assert!(
-        path.exists(),
-        "{} is missing: run tests/run once, it installs the client SDKs",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run tests/run once, it installs the client SDKs", path.display());
     path
 }
 
@@ -60,17 +56,8 @@ async fn a_streamed_completion_comes_in_pieces() {
 #[tokio::test]
 async fn a_refusal_is_the_exception_that_the_sdk_documents() {
     let stage = stage(|_| {}).await;
-    let said = talk(&stage, &stage.issuer.forged(&json!({})), "plain")
-        .await
-        .expect(3)
-        .json();
-    assert_eq!(
-        (&said["error"], &said["status"]),
-        (&json!("AuthenticationError"), &json!(401))
-    );
-    assert_eq!(
-        said["code"], "token_invalid",
-        "the SDK shows the problem's members"
-    );
+    let said = talk(&stage, &stage.issuer.forged(&json!({})), "plain").await.expect(3).json();
+    assert_eq!((&said["error"], &said["status"]), (&json!("AuthenticationError"), &json!(401)));
+    assert_eq!(said["code"], "token_invalid", "the SDK shows the problem's members");
     stage.assert_untouched().await;
 }

@@ -13,9 +13,7 @@ async fn route_answers(stage: &Stage, path: &str, status: u16) {
 /// Whether a reload had another outcome than being applied.
 async fn refused_once(stage: &Stage) -> Option<()> {
     let all = stage.metric("portcullis_config_reloads_total", &[]).await;
-    let applied = stage
-        .metric("portcullis_config_reloads_total", &[("outcome", "applied")])
-        .await;
+    let applied = stage.metric("portcullis_config_reloads_total", &[("outcome", "applied")]).await;
     (all - applied > 0.5).then_some(())
 }
 
@@ -24,20 +22,12 @@ async fn a_good_file_is_taken_over_on_sighup() {
     let mut stage = stage(|_| {}).await;
     assert_eq!(stage.send(Ask::get("/fresh")).await.status, 404);
     let before = stage.gateway.log_line(|line| line["path"] == "/fresh").await;
-    stage
-        .configuration
-        .add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    stage.configuration.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
     stage.site.configure(&stage.configuration);
     stage.gateway.signal("HUP").await;
     route_answers(&stage, "/fresh", 200).await;
-    let after = stage
-        .gateway
-        .log_line(|line| line["path"] == "/fresh" && line["status"] == 200)
-        .await;
-    assert_ne!(
-        before["config"], after["config"],
-        "the log names the configuration in force"
-    );
+    let after = stage.gateway.log_line(|line| line["path"] == "/fresh" && line["status"] == 200).await;
+    assert_ne!(before["config"], after["config"], "the log names the configuration in force");
     assert!(stage.metric("portcullis_config_reloads_total", &[]).await > 0.5);
 }
 
@@ -45,9 +35,7 @@ async fn a_good_file_is_taken_over_on_sighup() {
 async fn a_changed_file_is_taken_over_without_a_signal() {
     let mut stage = stage(|_| {}).await;
     assert_eq!(stage.send(Ask::get("/fresh")).await.verdict(), "404 no_route");
-    stage
-        .configuration
-        .add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
+    stage.configuration.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
     stage.site.configure(&stage.configuration);
     route_answers(&stage, "/fresh", 200).await;
 }
@@ -60,22 +48,12 @@ async fn a_new_certificate_is_served_without_a_restart() {
     stage.site.write("tls/app.key", &pair.key);
     stage.site.write("tls/app.pem", &pair.cert);
     stage.certificates = renewed;
-    until("the new certificate", || async {
-        stage.http2().connect().await.ok()
-    })
-    .await;
+    until("the new certificate", || async { stage.http2().connect().await.ok() }).await;
     let other = Certificates::new().issue(&["app.example.test"]);
     stage.site.write("tls/app.pem", &other.cert);
     stage.gateway.signal("HUP").await;
-    until("a certificate of another key to be refused", || {
-        refused_once(&stage)
-    })
-    .await;
-    assert_eq!(
-        stage.send(Ask::get("/healthz")).await.status,
-        200,
-        "the pair in force stays"
-    );
+    until("a certificate of another key to be refused", || refused_once(&stage)).await;
+    assert_eq!(stage.send(Ask::get("/healthz")).await.status, 200, "the pair in force stays");
 }
 
 #[tokio::test]
@@ -89,22 +67,9 @@ async fn a_broken_file_leaves_the_old_one_serving() {
     let told = stage.gateway.reload(&format!("portcullis.yaml:{line}")).await;
     assert!(!told.contains(SECRET));
     until("the refused reload to be counted", || refused_once(&stage)).await;
-    assert_eq!(
-        stage.send(Ask::get("/fresh")).await.status,
-        404,
-        "nothing of the broken file is in force"
-    );
-    assert_eq!(
-        stage
-            .send(Ask::get("/v1/acme/conversations").bearer(&stage.token()))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        stage.send(Ask::get("/v1/acme/conversations")).await.verdict(),
-        "401 token_missing"
-    );
+    assert_eq!(stage.send(Ask::get("/fresh")).await.status, 404, "nothing of the broken file is in force");
+    assert_eq!(stage.send(Ask::get("/v1/acme/conversations").bearer(&stage.token())).await.status, 200);
+    assert_eq!(stage.send(Ask::get("/v1/acme/conversations")).await.verdict(), "401 token_missing");
 
     // And it recovers.
     let mut mended = stage.configuration.clone();
@@ -119,10 +84,7 @@ async fn a_file_whose_own_tests_fail_is_not_taken_over() {
     let stage = stage(|_| {}).await;
     let mut failing = stage.configuration.clone();
     failing.add_route(json!({ "name": "fresh", "match": "GET /fresh", "public": "new" }));
-    failing.set(
-        "tests",
-        json!([{ "send": "GET /fresh", "expect": "401 token_missing" }]),
-    );
+    failing.set("tests", json!([{ "send": "GET /fresh", "expect": "401 token_missing" }]));
     stage.site.configure(&failing);
     stage.gateway.signal("HUP").await;
     until("the reload to be refused", || refused_once(&stage)).await;
@@ -142,21 +104,11 @@ async fn refuses_to_start(what: &str, named: &str, breakage: impl FnOnce(&mut Si
     let mut configuration = Configuration::complete(backend.url());
     breakage(&mut site, &mut configuration);
     site.configure(&configuration);
-    let Err(outcome) = Gateway::try_start(&site).await else {
-        panic!("{what}: it serves")
-    };
+    let Err(outcome) = Gateway::try_start(&site).await else { panic!("{what}: it serves") };
     assert_eq!(outcome.code, 2, "{what}: {}", outcome.stderr);
-    let errors = outcome
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("error") && !counts(line))
-        .count();
+    let errors = outcome.stderr.lines().filter(|line| line.starts_with("error") && !counts(line)).count();
     assert_eq!(errors, 1, "{what}: one clear error, not\n{}", outcome.stderr);
-    assert!(
-        outcome.stderr.contains(named),
-        "{what}: {named} is not named in\n{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.contains(named), "{what}: {named} is not named in\n{}", outcome.stderr);
     assert!(
         !outcome.stderr.contains("panicked") && !outcome.stderr.contains("PRIVATE KEY"),
         "{}",
@@ -180,32 +132,25 @@ async fn what_is_missing_at_the_start_is_named() {
     })
     .await;
     refuses_to_start("no key file", "keys/none.pem", |_, c| {
-        c.set("identities.session.algorithms", json!(["RS256"]))
-            .remove("secrets.session");
+        c.set("identities.session.algorithms", json!(["RS256"])).remove("secrets.session");
         c.set("identities.session.keys", json!({ "pem": "keys/none.pem" }));
     })
     .await;
     refuses_to_start("a key file of nonsense", "keys/bad.pem", |site, c| {
-        site.write(
-            "keys/bad.pem",
-            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-        );
-        c.set("identities.session.algorithms", json!(["RS256"]))
-            .remove("secrets.session");
+        site.write("keys/bad.pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+        c.set("identities.session.algorithms", json!(["RS256"])).remove("secrets.session");
         c.set("identities.session.keys", json!({ "pem": "keys/bad.pem" }));
     })
     .await;
     refuses_to_start("a key set that is no JSON", "keys/jwks.json", |site, c| {
         site.write("keys/jwks.json", "{");
-        c.set("identities.session.algorithms", json!(["RS256"]))
-            .remove("secrets.session");
+        c.set("identities.session.algorithms", json!(["RS256"])).remove("secrets.session");
         c.set("identities.session.keys", json!({ "file": "keys/jwks.json" }));
     })
     .await;
     refuses_to_start("an empty key set", "keys/jwks.json", |site, c| {
         site.write("keys/jwks.json", r#"{"keys":[]}"#);
-        c.set("identities.session.algorithms", json!(["RS256"]))
-            .remove("secrets.session");
+        c.set("identities.session.algorithms", json!(["RS256"])).remove("secrets.session");
         c.set("identities.session.keys", json!({ "file": "keys/jwks.json" }));
     })
     .await;

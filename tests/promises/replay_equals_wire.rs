@@ -31,9 +31,7 @@ fn cases(stage: &Stage) -> Vec<Case> {
     let mut asks = vec![
         Ask::get("/healthz"),
         Ask::get("/healthz?a=b&page=2"),
-        Ask::get("/healthz")
-            .header("x-user-id", "mallory")
-            .header("x-forwarded-for", "203.0.113.7"),
+        Ask::get("/healthz").header("x-user-id", "mallory").header("x-forwarded-for", "203.0.113.7"),
         Ask::get("/healthz").header("cookie", "a=1"),
         Ask::get("/assets/css/app.css").header("accept", "text/css"),
         Ask::get("/assets/%61pp.js"),
@@ -51,10 +49,7 @@ fn cases(stage: &Stage) -> Vec<Case> {
         Ask::get("/any//a").bearer(&good),
         Ask::get("/any/a%00").bearer(&good),
         Ask::get("/any/caf%C3%A9?x=%20").bearer(&good),
-        Ask::get("/any/a")
-            .bearer(&good)
-            .header("upgrade", "websocket")
-            .header("connection", "upgrade"),
+        Ask::get("/any/a").bearer(&good).header("upgrade", "websocket").header("connection", "upgrade"),
         Ask::post("/auth/login", r#"{"email":"ada@example.com"}"#),
         Ask::post("/auth/login", vec![b' '; 5000]),
         Ask::post("/v1/acme/conversations", r#"{"tenant_id":"acme"}"#).bearer(&good),
@@ -62,17 +57,8 @@ fn cases(stage: &Stage) -> Vec<Case> {
         Ask::post("/v1/acme/conversations", "{").bearer(&good),
         Ask::post("/v1/acme/files", vec![0_u8, 159, 255]).bearer(&good),
     ];
-    for path in [
-        "/v1/acme/conversations",
-        "/v1/globex/conversations",
-        "/v1/acme/events/7",
-    ] {
-        for token in [
-            &good,
-            &other,
-            &issuer.forged(&json!({})),
-            &issuer.token(&json!({ "exp": 1 })),
-        ] {
+    for path in ["/v1/acme/conversations", "/v1/globex/conversations", "/v1/acme/events/7"] {
+        for token in [&good, &other, &issuer.forged(&json!({})), &issuer.token(&json!({ "exp": 1 }))] {
             asks.push(Ask::get(path).bearer(token));
         }
         asks.push(Ask::get(path));
@@ -84,10 +70,7 @@ fn cases(stage: &Stage) -> Vec<Case> {
     }
     let mut cases: Vec<Case> = asks.into_iter().map(|ask| Case { ask, tls: true }).collect();
     for host in ["app.example.test", "www.example.test", "evil.example.test"] {
-        cases.push(Case {
-            ask: Ask::get("/healthz?a=b").host(host),
-            tls: false,
-        });
+        cases.push(Case { ask: Ask::get("/healthz?a=b").host(host), tls: false });
     }
     cases
 }
@@ -127,17 +110,10 @@ fn pairs(value: &Value) -> impl Iterator<Item = (String, String)> {
 async fn the_same_cases_end_the_same_both_ways() {
     let stage = stage(|_| {}).await;
     let cases = cases(&stage);
-    let lines: Vec<String> = cases
-        .iter()
-        .enumerate()
-        .map(|(n, case)| recorded(n, case).to_string())
-        .collect();
+    let lines: Vec<String> =
+        cases.iter().enumerate().map(|(n, case)| recorded(n, case).to_string()).collect();
     stage.site.write("cases.jsonl", &lines.join("\n"));
-    let outcome = stage
-        .site
-        .run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"])
-        .await
-        .expect(0);
+    let outcome = stage.site.run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"]).await.expect(0);
     let verdicts = outcome.json_lines();
     assert_eq!(verdicts.len(), cases.len(), "one verdict a line");
 
@@ -147,17 +123,10 @@ async fn the_same_cases_end_the_same_both_ways() {
         assert_eq!(replayed["id"], number.to_string());
         let before = stage.backend.requests().len();
         let client = if case.tls { stage.http1() } else { stage.plain() };
-        let client = if case.ask.host == "www.example.test" {
-            client.sni(&case.ask.host)
-        } else {
-            client
-        };
+        let client = if case.ask.host == "www.example.test" { client.sni(&case.ask.host) } else { client };
         let reply = client.send(case.ask.clone()).await;
         let id = reply.header("x-request-id").to_owned();
-        let line = stage
-            .gateway
-            .log_line(|line| line["request_id"] == id.as_str())
-            .await;
+        let line = stage.gateway.log_line(|line| line["request_id"] == id.as_str()).await;
         let what = format!("{} {} ({number})", case.ask.method, case.ask.target);
         let mut compare = |key: &str, replayed: &Value, wire: &Value| {
             if replayed != wire {
@@ -171,33 +140,18 @@ async fn the_same_cases_end_the_same_both_ways() {
         if replayed["decision"] != "answer" {
             compare("decision", &replayed["decision"], &line["decision"]);
         }
-        let location = reply
-            .headers
-            .get("location")
-            .map_or(Value::Null, |_| json!(reply.header("location")));
+        let location = reply.headers.get("location").map_or(Value::Null, |_| json!(reply.header("location")));
         compare("location", &replayed["location"], &location);
         let requests = stage.backend.requests();
         let reached = requests.len() > before;
-        compare(
-            "forwarded",
-            &json!(replayed["decision"] == "allow"),
-            &json!(reached),
-        );
-        compare(
-            "forwarded",
-            &json!(replayed["forwarded"].is_object()),
-            &json!(reached),
-        );
+        compare("forwarded", &json!(replayed["decision"] == "allow"), &json!(reached));
+        compare("forwarded", &json!(replayed["forwarded"].is_object()), &json!(reached));
         if let (true, Some(seen)) = (reached, requests.last()) {
             compare("method", &replayed["forwarded"]["method"], &json!(seen.method));
             let url = replayed["forwarded"]["url"].as_str().unwrap_or_default();
             compare("url", &json!(url.ends_with(&seen.target)), &json!(true));
             let ours = comparable(pairs(&replayed["forwarded"]["headers"]));
-            compare(
-                "headers",
-                &json!(ours),
-                &json!(comparable(seen.headers.iter().cloned())),
-            );
+            compare("headers", &json!(ours), &json!(comparable(seen.headers.iter().cloned())));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -210,27 +164,15 @@ async fn the_recorded_time_is_the_clock() {
     let token = stage.issuer.token(&json!({ "iat": issued, "exp": issued + 600 }));
     let at = |seconds: i64| {
         let at = OffsetDateTime::from_unix_timestamp(issued + seconds).unwrap();
-        let case = Case {
-            ask: Ask::get("/v1/acme/conversations").bearer(&token),
-            tls: true,
-        };
+        let case = Case { ask: Ask::get("/v1/acme/conversations").bearer(&token), tls: true };
         let mut line = recorded(0, &case);
         line["at"] = json!(at.format(&Rfc3339).unwrap());
         line.to_string()
     };
-    stage
-        .site
-        .write("cases.jsonl", &[at(10), at(599), at(3600)].join("\n"));
-    let outcome = stage
-        .site
-        .run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"])
-        .await
-        .expect(0);
-    let verdicts: Vec<_> = outcome
-        .json_lines()
-        .iter()
-        .map(|line| (line["status"].clone(), line["code"].clone()))
-        .collect();
+    stage.site.write("cases.jsonl", &[at(10), at(599), at(3600)].join("\n"));
+    let outcome = stage.site.run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"]).await.expect(0);
+    let verdicts: Vec<_> =
+        outcome.json_lines().iter().map(|line| (line["status"].clone(), line["code"].clone())).collect();
     let (ok, expired) = ((json!(200), json!(null)), (json!(401), json!("token_expired")));
     assert_eq!(verdicts, [ok.clone(), ok, expired]);
     stage.backend.assert_untouched();
@@ -239,19 +181,8 @@ async fn the_recorded_time_is_the_clock() {
 #[tokio::test]
 async fn a_line_that_cannot_be_read_is_named() {
     let stage = stage(|_| {}).await;
-    let good = recorded(
-        0,
-        &Case {
-            ask: Ask::get("/healthz"),
-            tls: true,
-        },
-    )
-    .to_string();
+    let good = recorded(0, &Case { ask: Ask::get("/healthz"), tls: true }).to_string();
     stage.site.write("cases.jsonl", &format!("{good}\nnonsense\n"));
-    let outcome = stage
-        .site
-        .run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"])
-        .await
-        .expect(2);
+    let outcome = stage.site.run(&["replay", "--config", "portcullis.yaml", "cases.jsonl"]).await.expect(2);
     assert!(outcome.stderr.contains("cases.jsonl:2"), "{}", outcome.stderr);
 }

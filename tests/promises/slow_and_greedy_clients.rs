@@ -11,8 +11,7 @@ const STRUCK: Duration = Duration::from_secs(15);
 
 async fn hasty(change: impl FnOnce(&mut Configuration)) -> Stage {
     stage(|c| {
-        c.set("listen.limits.header_timeout", DEADLINE)
-            .set("listen.limits.body_timeout", DEADLINE);
+        c.set("listen.limits.header_timeout", DEADLINE).set("listen.limits.body_timeout", DEADLINE);
         change(c);
     })
     .await
@@ -35,16 +34,10 @@ async fn dribble(raw: &mut Raw, bytes: impl Iterator<Item = u8>) -> Vec<u8> {
 
 fn assert_timed_out(what: &str, answer: &[u8], started: Instant) {
     let elapsed = started.elapsed();
-    assert!(
-        elapsed >= Duration::from_millis(700),
-        "{what}: gone after {elapsed:?}, before the deadline"
-    );
+    assert!(elapsed >= Duration::from_millis(700), "{what}: gone after {elapsed:?}, before the deadline");
     assert!(elapsed < STRUCK, "{what}: still there after {elapsed:?}");
     let text = String::from_utf8_lossy(answer);
-    assert!(
-        text.is_empty() || text.starts_with("HTTP/1.1 408 "),
-        "{what}: {text}"
-    );
+    assert!(text.is_empty() || text.starts_with("HTTP/1.1 408 "), "{what}: {text}");
 }
 
 #[tokio::test]
@@ -53,33 +46,19 @@ async fn a_header_that_drips_is_cut_as_a_whole() {
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
     let started = Instant::now();
     let head = b"GET /healthz HTTP/1.1\r\nHost: app.example.test\r\nX-Slow: ";
-    let answer = dribble(
-        &mut raw,
-        head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000)),
-    )
-    .await;
+    let answer = dribble(&mut raw, head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000))).await;
     assert_timed_out("first request", &answer, started);
 
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
-    let first = raw
-        .exchange(b"GET /healthz HTTP/1.1\r\nHost: app.example.test\r\n\r\n")
-        .await;
+    let first = raw.exchange(b"GET /healthz HTTP/1.1\r\nHost: app.example.test\r\n\r\n").await;
     assert_eq!(first.status, Some(200));
     let started = Instant::now();
-    let answer = dribble(
-        &mut raw,
-        head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000)),
-    )
-    .await;
+    let answer = dribble(&mut raw, head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000))).await;
     assert_timed_out("second request", &answer, started);
 
     let mut raw = Raw::plain(stage.gateway.http()).await;
     let started = Instant::now();
-    let answer = dribble(
-        &mut raw,
-        head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000)),
-    )
-    .await;
+    let answer = dribble(&mut raw, head.iter().copied().chain(std::iter::repeat_n(b'a', 10_000))).await;
     assert_timed_out("plain listener", &answer, started);
     assert_eq!(stage.backend.requests().len(), 1);
 }
@@ -92,11 +71,8 @@ async fn silence_is_cut() {
     let mut plain = Raw::plain(stage.gateway.http()).await;
     let mut one = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
     let mut two = Raw::tls(stage.gateway.https(), &stage.certificates, &["h2"]).await;
-    for (what, raw) in [
-        ("plain", &mut plain),
-        ("after the handshake", &mut one),
-        ("before it", &mut before),
-    ] {
+    for (what, raw) in [("plain", &mut plain), ("after the handshake", &mut one), ("before it", &mut before)]
+    {
         let answer = raw.rest().await;
         assert_timed_out(what, &answer, started);
     }
@@ -117,10 +93,7 @@ async fn an_idle_connection_is_closed() {
         let started = Instant::now();
         connection.closed().await;
         let elapsed = started.elapsed();
-        assert!(
-            (Duration::from_millis(700)..STRUCK).contains(&elapsed),
-            "{elapsed:?}"
-        );
+        assert!((Duration::from_millis(700)..STRUCK).contains(&elapsed), "{elapsed:?}");
     }
 }
 
@@ -134,31 +107,20 @@ async fn a_body_that_stalls_is_a_408() {
     );
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
     let reply = raw.exchange(head.as_bytes()).await;
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (Some(408), "request_timeout"),
-        "{}",
-        reply.head
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (Some(408), "request_timeout"), "{}", reply.head);
     stage.assert_untouched().await;
 }
 
 #[tokio::test]
 async fn a_large_header_is_a_431() {
     let stage = stage(|c| {
-        c.set("listen.limits.header_bytes", "8KiB")
-            .set("listen.limits.headers", 50);
+        c.set("listen.limits.header_bytes", "8KiB").set("listen.limits.headers", 50);
     })
     .await;
     let large = Ask::get("/healthz").header("x-large", &"a".repeat(9 * 1024));
-    let many = (0..60).fold(Ask::get("/healthz"), |ask, number| {
-        ask.header(&format!("x-{number}"), "a")
-    });
+    let many = (0..60).fold(Ask::get("/healthz"), |ask, number| ask.header(&format!("x-{number}"), "a"));
     for ask in [large, many] {
-        assert_eq!(
-            stage.http1().send(ask.clone()).await.verdict(),
-            "431 header_too_large"
-        );
+        assert_eq!(stage.http1().send(ask.clone()).await.verdict(), "431 header_too_large");
         // HTTP/2 may also reset the stream or the connection.
         if let Ok(reply) = stage.http2().try_send(ask).await {
             assert_eq!(reply.status, 431);
@@ -168,9 +130,7 @@ async fn a_large_header_is_a_431() {
     let fits = Ask::get("/healthz").header("x-large", &"a".repeat(7 * 1024));
     assert_eq!(stage.http1().send(fits.clone()).await.status, 200);
     assert_eq!(stage.http2().send(fits).await.status, 200);
-    let fits = (0..40).fold(Ask::get("/healthz"), |ask, number| {
-        ask.header(&format!("x-{number}"), "a")
-    });
+    let fits = (0..40).fold(Ask::get("/healthz"), |ask, number| ask.header(&format!("x-{number}"), "a"));
     assert_eq!(stage.http1().send(fits).await.status, 200);
 }
 
@@ -178,9 +138,7 @@ async fn a_large_header_is_a_431() {
 async fn an_endless_header_is_cut() {
     let stage = stage(|_| {}).await;
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
-    let mut taken = raw
-        .write(b"GET /healthz HTTP/1.1\r\nHost: app.example.test\r\nX-Endless: ")
-        .await;
+    let mut taken = raw.write(b"GET /healthz HTTP/1.1\r\nHost: app.example.test\r\nX-Endless: ").await;
     let piece = vec![b'a'; 64 * 1024];
     let mut pieces = 0;
     while taken && pieces < 1024 {
@@ -198,10 +156,7 @@ async fn a_long_address_is_a_414() {
     })
     .await;
     let long = format!("/assets/{}", "a".repeat(10_000));
-    assert_eq!(
-        stage.http1().send(Ask::get(&long)).await.verdict(),
-        "414 uri_too_long"
-    );
+    assert_eq!(stage.http1().send(Ask::get(&long)).await.verdict(), "414 uri_too_long");
     if let Ok(reply) = stage.http2().try_send(Ask::get(&long)).await {
         assert!(matches!(reply.status.as_u16(), 414 | 431), "{}", reply.verdict());
     }
@@ -223,10 +178,7 @@ async fn one_address_gets_so_many_connections() {
         held.push(connection);
     }
     for _ in 0..3 {
-        assert!(
-            stage.http1().try_send(Ask::get("/healthz")).await.is_err(),
-            "a fifth connection"
-        );
+        assert!(stage.http1().try_send(Ask::get("/healthz")).await.is_err(), "a fifth connection");
     }
     for connection in &mut held {
         assert_eq!(
@@ -236,10 +188,7 @@ async fn one_address_gets_so_many_connections() {
         );
     }
     held.pop();
-    until("room for another", || async {
-        stage.http1().try_send(Ask::get("/healthz")).await.ok()
-    })
-    .await;
+    until("room for another", || async { stage.http1().try_send(Ask::get("/healthz")).await.ok() }).await;
 }
 
 #[tokio::test]
@@ -263,8 +212,7 @@ async fn http2_streams_are_bounded() {
     })
     .await;
     let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["h2"]).await;
-    raw.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
-        .await;
+    raw.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
     let mut frame = Vec::new();
     harness::within("the gateway's SETTINGS", async {
         while frame.len() < 9 || frame.len() < 9 + usize::from(frame[2]) {
@@ -274,18 +222,15 @@ async fn http2_streams_are_bounded() {
     .await;
     assert_eq!(frame[3], 4, "the first frame is SETTINGS (RFC 9113, section 3.4)");
     let settings = &frame[9..9 + usize::from(frame[2])];
-    let streams = settings
-        .chunks(6)
-        .find(|setting| setting[..2] == [0, 3])
-        .expect("SETTINGS_MAX_CONCURRENT_STREAMS");
+    let streams =
+        settings.chunks(6).find(|setting| setting[..2] == [0, 3]).expect("SETTINGS_MAX_CONCURRENT_STREAMS");
     assert_eq!(streams[2..], [0, 0, 0, 7]);
 }
 
 #[tokio::test]
 async fn others_are_served_meanwhile() {
     let stage = hasty(|c| {
-        c.set("listen.limits.header_timeout", "20s")
-            .set("listen.limits.connections_per_ip", json!(300));
+        c.set("listen.limits.header_timeout", "20s").set("listen.limits.connections_per_ip", json!(300));
     })
     .await;
     let mut slow = Vec::new();

@@ -14,10 +14,7 @@ const VISIBLE: Duration = Duration::from_millis(5);
 async fn median(stage: &Stage, client: &Client, path: &str) -> Duration {
     let events = stage.backend.events(path);
     let mut connection = client.connect().await.unwrap();
-    let mut response = connection
-        .open(&Ask::get(path).bearer(&stage.token()))
-        .await
-        .unwrap();
+    let mut response = connection.open(&Ask::get(path).bearer(&stage.token())).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut delays = Vec::new();
@@ -25,18 +22,10 @@ async fn median(stage: &Stage, client: &Client, path: &str) -> Duration {
         let sent = events.send(&format!("{number}")).await;
         let piece = next_piece(response.body_mut()).await.expect("an event");
         delays.push(sent.elapsed());
-        assert_eq!(
-            piece,
-            format!("data: {number}\n\n"),
-            "an event of its own, unchanged"
-        );
+        assert_eq!(piece, format!("data: {number}\n\n"), "an event of its own, unchanged");
     }
     drop(events);
-    assert_eq!(
-        next_piece(response.body_mut()).await,
-        None,
-        "the stream ends when the backend ends it"
-    );
+    assert_eq!(next_piece(response.body_mut()).await, None, "the stream ends when the backend ends it");
     delays.sort_unstable();
     delays[delays.len() / 2]
 }
@@ -61,38 +50,24 @@ async fn sigterm_lets_a_running_stream_finish() {
         let client = if http2 { stage.http2() } else { stage.http1() };
         let events = stage.backend.events("/v1/acme/events/1");
         let mut connection = client.connect().await.unwrap();
-        let mut response = connection
-            .open(&Ask::get("/v1/acme/events/1").bearer(&stage.token()))
-            .await
-            .unwrap();
+        let mut response =
+            connection.open(&Ask::get("/v1/acme/events/1").bearer(&stage.token())).await.unwrap();
         events.send("before").await;
         assert_eq!(next_piece(response.body_mut()).await.unwrap(), "data: before\n\n");
 
         stage.gateway.signal("TERM").await;
         let address = stage.gateway.https();
-        until("the listener to close", || async {
-            TcpStream::connect(address).await.err()
-        })
-        .await;
+        until("the listener to close", || async { TcpStream::connect(address).await.err() }).await;
         for number in 0..20 {
             events.send(&format!("{number}")).await;
-            assert_eq!(
-                next_piece(response.body_mut()).await.unwrap(),
-                format!("data: {number}\n\n")
-            );
+            assert_eq!(next_piece(response.body_mut()).await.unwrap(), format!("data: {number}\n\n"));
         }
         drop(events);
         assert_eq!(next_piece(response.body_mut()).await, None);
         let ended = Instant::now();
         assert_eq!(stage.gateway.exited().await, 0, "http2: {http2}");
-        assert!(
-            ended.elapsed() < Duration::from_secs(5),
-            "it exits when idle, not by a clock"
-        );
-        stage
-            .gateway
-            .log_line(|line| line["route"] == "events" && line["status"] == 200)
-            .await;
+        assert!(ended.elapsed() < Duration::from_secs(5), "it exits when idle, not by a clock");
+        stage.gateway.log_line(|line| line["route"] == "events" && line["status"] == 200).await;
     }
 }
 
@@ -100,16 +75,11 @@ async fn sigterm_lets_a_running_stream_finish() {
 async fn sigterm_lets_a_websocket_finish() {
     let mut stage = stage(|_| {}).await;
     let bearer = [("authorization", format!("Bearer {}", stage.token()))];
-    let mut socket = Socket::open(&stage, "/ws", &bearer)
-        .await
-        .expect("an open socket");
+    let mut socket = Socket::open(&stage, "/ws", &bearer).await.expect("an open socket");
     assert_eq!(socket.echo("before").await, "before");
     stage.gateway.signal("TERM").await;
     let address = stage.gateway.https();
-    until("the listener to close", || async {
-        TcpStream::connect(address).await.err()
-    })
-    .await;
+    until("the listener to close", || async { TcpStream::connect(address).await.err() }).await;
     assert_eq!(socket.echo("after").await, "after");
     socket.close().await;
     assert_eq!(stage.gateway.exited().await, 0);
@@ -122,11 +92,7 @@ async fn an_idle_gateway_exits_at_once() {
     assert_eq!(idle.send(Ask::get("/healthz")).await.status, 200);
     let asked = Instant::now();
     assert_eq!(stage.gateway.stop().await, 0);
-    assert!(
-        asked.elapsed() < Duration::from_secs(5),
-        "an idle connection held it for {:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(5), "an idle connection held it for {:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -135,10 +101,8 @@ async fn a_client_that_leaves_is_noticed_by_the_backend() {
     for client in [stage.http1(), stage.http2()] {
         let events = stage.backend.events("/v1/acme/events/1");
         let mut connection = client.connect().await.unwrap();
-        let mut response = connection
-            .open(&Ask::get("/v1/acme/events/1").bearer(&stage.token()))
-            .await
-            .unwrap();
+        let mut response =
+            connection.open(&Ask::get("/v1/acme/events/1").bearer(&stage.token())).await.unwrap();
         events.send("hello").await;
         assert_eq!(next_piece(response.body_mut()).await.unwrap(), "data: hello\n\n");
         drop((response, connection));
@@ -157,10 +121,7 @@ async fn a_silent_stream_is_cut_by_its_own_timeout_only() {
     let patient = stage.backend.events("/v1/acme/events/1");
     let token = stage.token();
     let mut connection = stage.http1().connect().await.unwrap();
-    let mut long = connection
-        .open(&Ask::get("/v1/acme/events/1").bearer(&token))
-        .await
-        .unwrap();
+    let mut long = connection.open(&Ask::get("/v1/acme/events/1").bearer(&token)).await.unwrap();
     patient.send("one").await;
     next_piece(long.body_mut()).await;
 
@@ -171,18 +132,11 @@ async fn a_silent_stream_is_cut_by_its_own_timeout_only() {
     quiet.send("one").await;
     let received = String::from_utf8_lossy(&raw.rest().await).into_owned();
     assert!(received.contains("data: one"), "{received}");
-    assert!(
-        !received.ends_with("0\r\n\r\n"),
-        "a cut stream must not look complete: {received}"
-    );
+    assert!(!received.ends_with("0\r\n\r\n"), "a cut stream must not look complete: {received}");
     quiet.closed().await;
 
     patient.send("two").await;
-    assert_eq!(
-        next_piece(long.body_mut()).await.unwrap(),
-        "data: two\n\n",
-        "the route's own timeout holds"
-    );
+    assert_eq!(next_piece(long.body_mut()).await.unwrap(), "data: two\n\n", "the route's own timeout holds");
 }
 
 #[tokio::test]
@@ -190,10 +144,7 @@ async fn a_reload_leaves_a_running_stream_alone() {
     let mut stage = stage(|_| {}).await;
     let events = stage.backend.events("/v1/acme/events/1");
     let mut connection = stage.http1().connect().await.unwrap();
-    let mut response = connection
-        .open(&Ask::get("/v1/acme/events/1").bearer(&stage.token()))
-        .await
-        .unwrap();
+    let mut response = connection.open(&Ask::get("/v1/acme/events/1").bearer(&stage.token())).await.unwrap();
     events.send("before").await;
     next_piece(response.body_mut()).await;
 
@@ -202,9 +153,7 @@ async fn a_reload_leaves_a_running_stream_alone() {
     stage.site.configure(&stage.configuration);
     stage.gateway.signal("HUP").await;
     until("the route to be gone", || async {
-        let reply = stage
-            .send(Ask::get("/v1/acme/events/2").bearer(&stage.token()))
-            .await;
+        let reply = stage.send(Ask::get("/v1/acme/events/2").bearer(&stage.token())).await;
         (reply.status == 404).then_some(())
     })
     .await;

@@ -3,14 +3,7 @@
 use harness::websocket::Socket;
 use harness::{Ask, Stage, json, stage};
 
-const UPGRADES: &[&str] = &[
-    "websocket",
-    "WebSocket",
-    "h2c",
-    "foo",
-    "websocket, h2c",
-    "TLS/1.0",
-];
+const UPGRADES: &[&str] = &["websocket", "WebSocket", "h2c", "foo", "websocket, h2c", "TLS/1.0"];
 
 fn upgrade(ask: Ask, to: &str) -> Ask {
     ask.header("connection", "upgrade, http2-settings")
@@ -47,13 +40,7 @@ async fn what_is_refused_stays_refused() {
     let stage = stage(|_| {}).await;
     for ask in refused(&stage) {
         let plain = stage.send(ask.clone()).await;
-        assert!(
-            plain.status.is_client_error(),
-            "{} {} gave {}",
-            ask.method,
-            ask.target,
-            plain.verdict()
-        );
+        assert!(plain.status.is_client_error(), "{} {} gave {}", ask.method, ask.target, plain.verdict());
         for to in UPGRADES {
             let reply = stage.send(upgrade(ask.clone(), to)).await;
             // Refusing the upgrade itself first is a refusal too.
@@ -75,16 +62,8 @@ async fn what_is_refused_stays_refused() {
 async fn a_websocket_is_refused_on_every_other_route() {
     let stage = stage(|_| {}).await;
     let good = stage.token();
-    for path in [
-        "/healthz",
-        "/assets/app.js",
-        "/v1/acme/conversations",
-        "/v1/acme/events/1",
-        "/any/ws",
-    ] {
-        let reply = stage
-            .send(upgrade(Ask::get(path).bearer(&good), "websocket"))
-            .await;
+    for path in ["/healthz", "/assets/app.js", "/v1/acme/conversations", "/v1/acme/events/1", "/any/ws"] {
+        let reply = stage.send(upgrade(Ask::get(path).bearer(&good), "websocket")).await;
         assert_eq!(reply.verdict(), "400 bad_request", "{path}");
     }
     stage.assert_untouched().await;
@@ -96,10 +75,7 @@ async fn nothing_but_a_websocket_opens_a_tunnel() {
     let good = stage.token();
     for path in ["/ws", "/any/a"] {
         for to in ["h2c", "foo", "TLS/1.0"] {
-            let ask = Ask::get(path)
-                .bearer(&good)
-                .header("connection", "upgrade")
-                .header("upgrade", to);
+            let ask = Ask::get(path).bearer(&good).header("connection", "upgrade").header("upgrade", to);
             let reply = stage.send(ask).await;
             assert_ne!(reply.status, 101, "{path} with {to}");
         }
@@ -113,30 +89,19 @@ async fn nothing_but_a_websocket_opens_a_tunnel() {
 async fn a_websocket_echoes_with_a_token_and_only_then() {
     let stage = stage(|_| {}).await;
     assert_eq!(Socket::open(&stage, "/ws", &[]).await.err(), Some(401));
-    let forged = [(
-        "authorization",
-        format!("Bearer {}", stage.issuer.forged(&json!({}))),
-    )];
+    let forged = [("authorization", format!("Bearer {}", stage.issuer.forged(&json!({}))))];
     assert_eq!(Socket::open(&stage, "/ws", &forged).await.err(), Some(401));
     stage.assert_untouched().await;
 
     let bearer = [("authorization", format!("Bearer {}", stage.token()))];
-    let mut socket = Socket::open(&stage, "/ws", &bearer)
-        .await
-        .expect("an open socket");
+    let mut socket = Socket::open(&stage, "/ws", &bearer).await.expect("an open socket");
     for text in ["hello", "", "ünïcode", &"x".repeat(70_000)] {
         assert_eq!(socket.echo(text).await, text);
     }
     socket.close().await;
-    let seen = stage
-        .backend
-        .received(|seen| (seen.target == "/ws").then(|| seen.clone()))
-        .await;
+    let seen = stage.backend.received(|seen| (seen.target == "/ws").then(|| seen.clone())).await;
     assert_eq!(seen.header("x-user-id"), Some("ada"));
-    let line = stage
-        .gateway
-        .log_line(|line| line["path"] == "/ws" && line["status"] == 101)
-        .await;
+    let line = stage.gateway.log_line(|line| line["path"] == "/ws" && line["status"] == 101).await;
     assert_eq!(line["decision"], "allow");
 }
 
@@ -146,9 +111,7 @@ async fn an_early_answer_of_the_upstream_does_not_close_the_socket() {
     let bearer = [("authorization", format!("Bearer {}", stage.token()))];
     // A race in the proxy library: one opening in thirty was torn down.
     for round in 0..100 {
-        let mut socket = Socket::open(&stage, "/ws", &bearer)
-            .await
-            .expect("an open socket");
+        let mut socket = Socket::open(&stage, "/ws", &bearer).await.expect("an open socket");
         assert_eq!(socket.echo("still there").await, "still there", "round {round}");
     }
 }

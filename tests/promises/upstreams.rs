@@ -19,16 +19,11 @@ async fn serves(stage: &Stage, version: &str) {
     for client in [stage.http1(), stage.http2()] {
         let reply = client.send(Ask::get("/healthz")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
-        let reply = client
-            .send(Ask::post("/v1/acme/files", body.clone()).bearer(&stage.token()))
-            .await;
+        let reply = client.send(Ask::post("/v1/acme/files", body.clone()).bearer(&stage.token())).await;
         assert_eq!(reply.json()["sha256"], sha256(&body), "{}", reply.text());
     }
     let seen = stage.backend.last();
-    assert_eq!(
-        (seen.version.as_str(), seen.authority.as_str()),
-        (version, "app.example.test")
-    );
+    assert_eq!((seen.version.as_str(), seen.authority.as_str()), (version, "app.example.test"));
     assert_eq!(seen.header("x-user-id"), Some("ada"));
 }
 
@@ -50,18 +45,11 @@ async fn over_http2_without_tls() {
 
 #[tokio::test]
 async fn over_a_unix_socket() {
-    serves(
-        &before(Backend::unix(), Certificates::new(), |_| {}).await,
-        "HTTP/1.1",
-    )
-    .await;
+    serves(&before(Backend::unix(), Certificates::new(), |_| {}).await, "HTTP/1.1").await;
 }
 
 fn verified(c: &mut Configuration, name: &str) {
-    c.set(
-        "upstreams.chatbot.tls",
-        json!({ "server_name": name, "ca": "tls/ca.pem" }),
-    );
+    c.set("upstreams.chatbot.tls", json!({ "server_name": name, "ca": "tls/ca.pem" }));
 }
 
 #[tokio::test]
@@ -69,9 +57,7 @@ async fn over_tls_with_an_authority_of_ones_own() {
     let certificates = Certificates::new();
     let backend = Backend::https(&certificates, "chatbot.internal.test").await;
     let stage = before(backend, certificates, |c| verified(c, "chatbot.internal.test")).await;
-    let reply = stage
-        .send(Ask::post("/v1/acme/files", "abc").bearer(&stage.token()))
-        .await;
+    let reply = stage.send(Ask::post("/v1/acme/files", "abc").bearer(&stage.token())).await;
     assert_eq!(reply.json()["sha256"], sha256(b"abc"), "{}", reply.text());
 }
 
@@ -80,10 +66,7 @@ async fn a_tls_upstream_that_cannot_be_verified_gets_nothing() {
     let certificates = Certificates::new();
     let other_name = Backend::https(&certificates, "other.internal.test").await;
     let other_authority = Backend::https(&Certificates::new(), "chatbot.internal.test").await;
-    for (what, backend) in [
-        ("another name", other_name),
-        ("another authority", other_authority),
-    ] {
+    for (what, backend) in [("another name", other_name), ("another authority", other_authority)] {
         let certificates = Certificates::new();
         let site = Site::furnished(&certificates);
         let stage = stage_with(backend, certificates, site, |c| {
@@ -98,10 +81,7 @@ async fn a_tls_upstream_that_cannot_be_verified_gets_nothing() {
     let certificates = Certificates::new();
     let backend = Backend::https(&certificates, "chatbot.internal.test").await;
     let stage = before(backend, certificates, |c| {
-        c.set(
-            "upstreams.chatbot.tls",
-            json!({ "server_name": "chatbot.internal.test" }),
-        );
+        c.set("upstreams.chatbot.tls", json!({ "server_name": "chatbot.internal.test" }));
     })
     .await;
     let reply = stage.send(Ask::get("/any/a").bearer(&stage.token())).await;
@@ -127,14 +107,8 @@ async fn an_upstream_that_is_down_is_a_502_that_names_nobody() {
             assert!(!text.contains("127.0.0.1") && !text.contains("chatbot"), "{text}");
         }
     }
-    let line = stage
-        .gateway
-        .log_line(|line| line["code"] == "upstream_unreachable")
-        .await;
-    assert_eq!(
-        (&line["status"], &line["upstream_status"]),
-        (&json!(502), &json!(null))
-    );
+    let line = stage.gateway.log_line(|line| line["code"] == "upstream_unreachable").await;
+    assert_eq!((&line["status"], &line["upstream_status"]), (&json!(502), &json!(null)));
 }
 
 #[tokio::test]
@@ -166,12 +140,7 @@ async fn an_upstream_that_closes_or_babbles_is_a_502() {
         })
         .await;
         let reply = stage.send(Ask::get("/any/a").bearer(&stage.token())).await;
-        assert_eq!(
-            reply.verdict(),
-            "502 upstream_unreachable",
-            "{}",
-            String::from_utf8_lossy(babble)
-        );
+        assert_eq!(reply.verdict(), "502 upstream_unreachable", "{}", String::from_utf8_lossy(babble));
     }
 }
 
@@ -196,8 +165,7 @@ async fn a_dead_pooled_connection_costs_an_idempotent_request_nothing() {
     let alive = vec![Step::Answer(OK); 10];
     let upstream = Scripted::start(vec![vec![Step::Answer(OK), Step::Close], alive]).await;
     let stage = stage(|c| {
-        c.set("upstreams.chatbot.servers", json!([upstream.url()]))
-            .set("upstreams.chatbot.retries", 1);
+        c.set("upstreams.chatbot.servers", json!([upstream.url()])).set("upstreams.chatbot.retries", 1);
     })
     .await;
     let token = stage.token();
@@ -213,8 +181,7 @@ async fn a_post_is_never_sent_twice() {
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let upstream = Scripted::start(vec![vec![Step::Answer(OK), Step::Close], vec![Step::Answer(OK)]]).await;
     let stage = stage(|c| {
-        c.set("upstreams.chatbot.servers", json!([upstream.url()]))
-            .set("upstreams.chatbot.retries", 1);
+        c.set("upstreams.chatbot.servers", json!([upstream.url()])).set("upstreams.chatbot.retries", 1);
     })
     .await;
     let token = stage.token();
@@ -228,35 +195,16 @@ async fn a_post_is_never_sent_twice() {
 async fn an_answer_passes_as_it_is() {
     let stage = stage(|_| {}).await;
     for status in [201, 204, 301, 304, 400, 401, 403, 404, 418, 429, 500, 503] {
-        let reply = stage
-            .send(Ask::get(&format!("/any/status/{status}")).bearer(&stage.token()))
-            .await;
+        let reply = stage.send(Ask::get(&format!("/any/status/{status}")).bearer(&stage.token())).await;
         assert_eq!(reply.status, status);
-        assert!(
-            reply.json()["code"].is_null(),
-            "{status}: an answer of the backend's own"
-        );
+        assert!(reply.json()["code"].is_null(), "{status}: an answer of the backend's own");
     }
-    let headers = vec![
-        ("set-cookie", "a=1; Path=/"),
-        ("set-cookie", "b=2"),
-        ("content-type", "text/x-odd"),
-    ];
-    stage.backend.answer(
-        "/any/cookies",
-        Canned {
-            status: 200,
-            headers,
-            body: "é",
-        },
-    );
+    let headers = vec![("set-cookie", "a=1; Path=/"), ("set-cookie", "b=2"), ("content-type", "text/x-odd")];
+    stage.backend.answer("/any/cookies", Canned { status: 200, headers, body: "é" });
     for client in [stage.http1(), stage.http2()] {
         let reply = client.send(Ask::get("/any/cookies").bearer(&stage.token())).await;
         assert_eq!(reply.headers.get_all("set-cookie").iter().count(), 2);
-        assert_eq!(
-            (reply.header("content-type"), reply.text().as_str()),
-            ("text/x-odd", "é")
-        );
+        assert_eq!((reply.header("content-type"), reply.text().as_str()), ("text/x-odd", "é"));
     }
 }
 
@@ -276,8 +224,7 @@ async fn servers_take_turns() {
     let backend = Backend::http().await;
     let both = json!([backend.url(), other.url()]);
     let stage = before(backend, Certificates::new(), |c| {
-        c.set("upstreams.chatbot.servers", both)
-            .set("upstreams.chatbot.balance", "round_robin");
+        c.set("upstreams.chatbot.servers", both).set("upstreams.chatbot.balance", "round_robin");
     })
     .await;
     for _ in 0..10 {
@@ -291,8 +238,7 @@ async fn a_server_that_is_down_is_passed_over() {
     let backend = Backend::http().await;
     let both = json!([backend.url(), "http://127.0.0.1:1"]);
     let stage = before(backend, Certificates::new(), |c| {
-        c.set("upstreams.chatbot.servers", both)
-            .set("upstreams.chatbot.retries", 1);
+        c.set("upstreams.chatbot.servers", both).set("upstreams.chatbot.retries", 1);
     })
     .await;
     for _ in 0..6 {

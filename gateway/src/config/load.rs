@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use certs::{KeyPair, sources};
 use rules::policies::jwt::RawJwt;
@@ -18,7 +19,7 @@ use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
-use crate::snapshot::{CertificateSource, Snapshot};
+use crate::snapshot::{CertificateSource, Snapshot, Test};
 
 /// The largest file that a configuration may name, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -35,7 +36,7 @@ pub enum Purpose {
 /// A configuration that loaded.
 pub struct Loaded {
     /// What it says.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The certificates, when it was loaded to serve.
     pub certificates: Vec<KeyPair>,
     /// Its text, for whoever wants to name a line.
@@ -51,6 +52,11 @@ impl Loaded {
     /// The line of `place`, from 1.
     pub fn line(&self, place: &Place) -> Option<usize> {
         find(&self.tree, place).map(|span| self.source.place(span.start).line)
+    }
+
+    /// The line of a test, from 1.
+    pub fn test_line(&self, test: &Test) -> Option<usize> {
+        self.line(&Place::root().key("tests").item(test.index))
     }
 }
 
@@ -120,7 +126,14 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             Err(faults) => return Err(broken(source, faults.into_iter().map(placed).collect())),
         }
     }
-    Ok(Loaded { snapshot, certificates, source, tree, files: files.into_iter().collect(), warnings })
+    Ok(Loaded {
+        snapshot: Arc::new(snapshot),
+        certificates,
+        source,
+        tree,
+        files: files.into_iter().collect(),
+        warnings,
+    })
 }
 
 /// What mints tokens that an identity accepts.

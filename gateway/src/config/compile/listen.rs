@@ -40,6 +40,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
         http,
         https,
         hosts,
+        first_host: listen.https.as_ref().and_then(|https| https.hosts.first().cloned()),
         hsts,
         trust,
         limits,

@@ -53,6 +53,7 @@ pub(super) fn compile(
             ca,
             group: u64::try_from(index).unwrap_or_default(),
             retries: usize::try_from(upstream.retries).unwrap_or_default(),
+            keepalive: usize::try_from(upstream.keepalive).unwrap_or_default(),
         };
         upstreams.insert(name.clone(), Arc::new(Upstream::new(parts)));
     }
