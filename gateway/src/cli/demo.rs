@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::{Misuse, run};
+use crate::demo::{Demo, Wishes};
+use crate::serve;
+
 /// Starts a chatbot, an issuer of tokens and the gateway in front, and prints lines to paste.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,6 +21,23 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn call(_args: &Args) -> ExitCode {
-    super::Misuse::new("not built yet").exit()
+pub fn call(args: &Args) -> ExitCode {
+    run::log_events();
+    let wishes = Wishes { https: args.port, http: args.http_port, admin: args.admin_port };
+    let demo = match Demo::set_up(wishes) {
+        Ok(demo) => demo,
+        Err(why) => return Misuse::new(why).exit(),
+    };
+    let told = serve::run(demo.config(), |bound| match demo.lines(bound) {
+        // With stdout gone the demo still serves.
+        Ok(lines) => drop(super::answer(lines)),
+        Err(why) => drop(Misuse::new(why).exit()),
+    });
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(&error.text(run::colour()));
+            ExitCode::from(super::MISUSE)
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::Misuse;
 use crate::config::compile;
+use crate::shell;
 
 const TEMPLATE: &str = include_str!("init.yaml");
 /// Where the template wants the upstream's address.
@@ -67,7 +68,7 @@ fn next_steps(output: &Path) -> String {
     let config = if output == Path::new("portcullis.yaml") {
         String::new()
     } else {
-        format!(" --config {}", quoted(&output.display().to_string()))
+        format!(" --config {}", shell::word(&output.display().to_string()))
     };
     format!(
         "\
@@ -86,12 +87,6 @@ And from a second terminal with the same SESSION_SECRET, a request of the tenant
 ",
         output.display()
     )
-}
-
-/// A path as one word of a shell's line.
-fn quoted(path: &str) -> String {
-    let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-    if plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
