@@ -19,6 +19,7 @@ mod trials;
 mod upstreams;
 
 pub(crate) use trials::send;
+pub(crate) use upstreams::is_server;
 
 /// Collects problems while compilation goes on.
 #[derive(Default)]

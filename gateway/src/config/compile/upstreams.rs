@@ -117,6 +117,14 @@ fn server(text: &str, server_name: Option<&str>, place: &Place) -> Result<Server
     Ok(Server::new(label, address, scheme))
 }
 
+/// Whether `text` is a server's address.
+///
+/// # Errors
+/// Why not, with the remedy.
+pub(crate) fn is_server(text: &str) -> Result<(), Problem> {
+    server(text, None, &Place::root()).map(drop)
+}
+
 /// `{secret.NAME}` within `text`, filled.
 fn fill(text: &str, place: &Place, library: &dyn Library) -> Result<Vec<u8>, Problem> {
     let mut filled = Vec::new();
