@@ -74,24 +74,13 @@ impl AccessLog {
         let (sender, receiver) = sync_channel(lines);
         let (finish, finished) = sync_channel(1);
         let shared = Arc::new(Shared::default());
-        let mut writer = Writer {
-            sink,
-            shared: Arc::clone(&shared),
-            torn: false,
-            failing: false,
-        };
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || {
-                writer.run(&receiver);
-                // Nobody may be waiting.
-                let _ = finish.try_send(());
-            })?;
-        Ok(Self {
-            lines: sender,
-            shared,
-            finished: Mutex::new(finished),
-        })
+        let mut writer = Writer { sink, shared: Arc::clone(&shared), torn: false, failing: false };
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            writer.run(&receiver);
+            // Nobody may be waiting.
+            let _ = finish.try_send(());
+        })?;
+        Ok(Self { lines: sender, shared, finished: Mutex::new(finished) })
     }
 
     /// Hands over one line, which ends in a newline. Never blocks: a line that finds no room, or comes after
@@ -160,11 +149,7 @@ impl Sink {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o640)
-        .open(path)
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
 }
 
 impl Output for Sink {

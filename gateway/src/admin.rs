@@ -21,10 +21,7 @@ use crate::side_door::{self, Body, Bounds, whole};
 pub use page::{Listener, Server, Status};
 
 /// Few callers: a monitor, a scraper, a person. A lifetime, so that none can hold its place for ever.
-const BOUNDS: Bounds = Bounds {
-    connections: 64,
-    lifetime: Duration::from_mins(2),
-};
+const BOUNDS: Bounds = Bounds { connections: 64, lifetime: Duration::from_mins(2) };
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -35,14 +32,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// What the listener tells. Called off the request tasks, so an answer may take a while.
@@ -110,11 +101,7 @@ struct Answer {
 
 impl Answer {
     fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            content_type,
-            body: body.into(),
-        }
+        Self { status, content_type, body: body.into() }
     }
 }
 
@@ -124,21 +111,13 @@ async fn answer<B: hyper::body::Body>(request: &Request<B>, facts: Arc<dyn Facts
         Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             Answer::new(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n")
         }
-        Some(_) if !request.body().is_end_stream() => Answer::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            TEXT,
-            "a request here has no body\n",
-        ),
+        Some(_) if !request.body().is_end_stream() => {
+            Answer::new(StatusCode::PAYLOAD_TOO_LARGE, TEXT, "a request here has no body\n")
+        }
         // A thread of its own: many series take tens of milliseconds to render, and a panic ends only the answer.
-        Some(view) => tokio::task::spawn_blocking(move || show(view, &*facts))
-            .await
-            .unwrap_or_else(|_| {
-                Answer::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    TEXT,
-                    "this could not be shown; see the log\n",
-                )
-            }),
+        Some(view) => tokio::task::spawn_blocking(move || show(view, &*facts)).await.unwrap_or_else(|_| {
+            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "this could not be shown; see the log\n")
+        }),
     };
     respond(answer, request.method() == Method::HEAD)
 }
@@ -149,16 +128,8 @@ fn show(view: View, facts: &dyn Facts) -> Answer {
         View::Ready => {
             let reasons = facts.not_ready();
             let ready = reasons.is_empty();
-            let status = if ready {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            Answer::new(
-                status,
-                JSON,
-                format!("{}\n", json!({ "ready": ready, "reasons": reasons })),
-            )
+            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            Answer::new(status, JSON, format!("{}\n", json!({ "ready": ready, "reasons": reasons })))
         }
         View::Metrics => Answer::new(StatusCode::OK, METRICS, facts.metrics()),
         View::Config => Answer::new(StatusCode::OK, JSON, format!("{:#}\n", facts.config())),
@@ -178,10 +149,7 @@ fn respond(answer: Answer, head: bool) -> Response<Body> {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(answer.content_type),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CONTENT_SECURITY_POLICY, page::content_security_policy());
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -8,8 +8,9 @@
 //! HTTP/1 pipelining must stay off in Pingora (`set_pipelining_enabled`, off by default): it would carry bytes
 //! from one session into the next past the check.
 
+use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,12 +100,13 @@ impl Default for EdgeLimits {
 }
 
 impl EdgeLimits {
+    /// Bytes of a request target (414).
+    pub fn target_bytes(&self) -> usize {
+        self.header_bytes.min(TARGET_BYTES)
+    }
+
     fn head(&self) -> HeadLimits {
-        HeadLimits {
-            bytes: self.header_bytes,
-            fields: self.headers,
-            target_bytes: self.header_bytes.min(TARGET_BYTES),
-        }
+        HeadLimits { bytes: self.header_bytes, fields: self.headers, target_bytes: self.target_bytes() }
     }
 }
 
@@ -124,6 +126,15 @@ pub enum HandshakeError {
     TimedOut,
     /// The peer went away, is not speaking TLS, or named a host without a certificate.
     Failed(io::Error),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::TimedOut => f.write_str("the handshake took longer than `header_timeout`"),
+            HandshakeError::Failed(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 /// Who hears of what happens before a request exists, and words the edge's answers.
@@ -177,8 +188,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
     pub fn serve(self: &Arc<Self>, listener: TcpListener, kind: Kind) -> JoinHandle<()> {
         let edge = Arc::clone(self);
         tokio::spawn(async move {
+            let mut draining = edge.draining.subscribe();
             tokio::select! {
-                () = becomes_true(edge.draining.subscribe()) => {}
+                () = becomes_true(&mut draining) => {}
                 () = edge.accept(&listener, kind) => {}
             }
         })
@@ -213,7 +225,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
         }
     }
 
-    fn admit(self: &Arc<Self>, tcp: TcpStream, peer: std::net::SocketAddr, kind: Kind) {
+    fn admit(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr, kind: Kind) {
         let Ok(local) = tcp.local_addr() else { return };
         let connection = Arc::new(Connection::new(peer, local, kind));
         let ip = connection.peer().ip();
@@ -226,8 +238,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
         let open = Open::new(self, kind, place);
         let edge = Arc::clone(self);
         tokio::spawn(async move {
+            let mut cut = edge.cut.subscribe();
             tokio::select! {
-                () = becomes_true(edge.cut.subscribe()) => {}
+                () = becomes_true(&mut cut) => {}
                 () = edge.host(tcp, connection) => {}
             }
             drop(open);
@@ -242,7 +255,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
                 http1::serve(self, io).await;
             }
             Kind::Https => {
-                let Some(config) = settings.tls.clone() else { return };
+                let Some(config) = settings.tls.clone() else {
+                    return;
+                };
                 let handshake = TlsAcceptor::from(config).accept(tcp);
                 let error = match timeout(settings.limits.handshake_timeout, handshake).await {
                     Ok(Ok(stream)) => {
@@ -286,7 +301,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Drop for Open<A> {
 }
 
 /// Resolves once the value is true; never, if the sender is gone without it.
-async fn becomes_true(mut value: watch::Receiver<bool>) {
+async fn becomes_true(value: &mut watch::Receiver<bool>) {
     if value.wait_for(|value| *value).await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -6,15 +6,17 @@
 //!
 //! | file | issue | call it in |
 //! | --- | --- | --- |
-//! | [`held_body`] | #349, #575, #816 | `request_filter`; let go in `response_filter`, `fail_to_proxy`, `logging` |
-//! | [`early_101`] | #946 | `request_filter`; let go in the same three |
+//! | [`held_body`] | #349, #575, #816 | `request_filter`, after all gates |
+//! | [`early_101`] | #946 | `request_filter`, after all gates |
 //! | [`chunk_terminator`] | #935 | `request_body_filter`, last line |
 //! | [`cookie_crumbs`] | #901 | `upstream_request_filter` |
 //! | [`unasked_101`] | none yet | `upstream_response_filter`, first line |
 //! | [`late_flush`] | none yet | `response_filter` |
 //!
-//! While a session is borrowed ([`held_body`], [`early_101`]) it is neither HTTP/1 nor HTTP/2 to Pingora:
-//! `as_http1` and `is_http2` say no, and keep-alive cannot be set. Ask `req_header().version` instead.
+//! The first two lend the downstream session and give a [`Loan`], which must be told of every response header
+//! ([`Loan::answered`]) and released in `fail_to_proxy` and `logging`. While it lasts, the session is neither HTTP/1
+//! nor HTTP/2 to Pingora: `as_http1` and `is_http2` say no (ask `req_header().version`), keep-alive cannot be set,
+//! and `Host` is not compared with the authority again, so it must not be rewritten.
 
 mod borrowed_session;
 pub mod chunk_terminator;
@@ -25,3 +27,5 @@ pub mod late_flush;
 #[cfg(test)]
 mod scaffold;
 pub mod unasked_101;
+
+pub use borrowed_session::Loan;

@@ -110,10 +110,7 @@ impl Registry {
     /// A registry with `portcullis_build_info` set and the reload counters at zero.
     pub fn new() -> Self {
         // Buckets are refused only when there are none.
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&BUCKETS)
-            .unwrap_or_default()
-            .build_recorder();
+        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or_default().build_recorder();
         for metric in Metric::ALL {
             let (name, help) = (metric.name().into(), metric.help().into());
             match metric.kind() {
@@ -123,17 +120,9 @@ impl Registry {
             }
         }
         let handle = recorder.handle();
-        let inner = Inner {
-            recorder,
-            handle,
-            config_in_force: Mutex::new(None),
-        };
-        let registry = Self {
-            inner: Arc::new(inner),
-        };
-        registry
-            .gauge(Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))])
-            .set(1);
+        let inner = Inner { recorder, handle, config_in_force: Mutex::new(None) };
+        let registry = Self { inner: Arc::new(inner) };
+        registry.gauge(Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.config_reloads(Reload::Applied).absolute(0);
         registry.config_reloads(Reload::Rejected).absolute(0);
         registry.access_log_dropped().absolute(0);
@@ -167,11 +156,7 @@ impl Registry {
     /// Marks the configuration in force: the first 12 hex digits of its hash, and its release.
     pub fn set_config_info(&self, config: &str, release: &str) {
         let gauge = self.gauge(Metric::ConfigInfo, &[("config", config), ("release", release)]);
-        let mut in_force = self
-            .inner
-            .config_in_force
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut in_force = self.inner.config_in_force.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = in_force.replace(gauge.clone()) {
             earlier.set(0);
         }
@@ -180,12 +165,8 @@ impl Registry {
 
     /// Notes when the certificate that serves a host ends, in seconds since 1970.
     pub fn set_certificate_expiry(&self, host: &str, unix_seconds: i64) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact for every date in the next 200 million years"
-        )]
-        self.gauge(Metric::CertificateExpiry, &[("host", host)])
-            .set(unix_seconds as f64);
+        #[expect(clippy::cast_precision_loss, reason = "exact for every date in the next 200 million years")]
+        self.gauge(Metric::CertificateExpiry, &[("host", host)]).set(unix_seconds as f64);
     }
 
     /// The counter of lost access log lines: give it [`crate::access_log::AccessLog::dropped`] with `absolute`.
@@ -194,29 +175,20 @@ impl Registry {
     }
 
     fn counter(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Counter {
-        self.inner
-            .recorder
-            .register_counter(&key(metric, labels), &METADATA)
+        self.inner.recorder.register_counter(&key(metric, labels), &METADATA)
     }
 
     fn gauge(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Gauge {
-        self.inner
-            .recorder
-            .register_gauge(&key(metric, labels), &METADATA)
+        self.inner.recorder.register_gauge(&key(metric, labels), &METADATA)
     }
 
     fn histogram(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Histogram {
-        self.inner
-            .recorder
-            .register_histogram(&key(metric, labels), &METADATA)
+        self.inner.recorder.register_histogram(&key(metric, labels), &METADATA)
     }
 }
 
 fn key(metric: Metric, labels: &[(&'static str, &str)]) -> Key {
-    let labels: Vec<_> = labels
-        .iter()
-        .map(|&(name, value)| Label::new(name, value.to_owned()))
-        .collect();
+    let labels: Vec<_> = labels.iter().map(|&(name, value)| Label::new(name, value.to_owned())).collect();
     Key::from_parts(metric.name(), labels)
 }
 

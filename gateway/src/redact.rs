@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use regex::{Captures, Regex};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// One kind of data that `logs.redact` can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `Bearer …` and bare JSON Web Tokens (RFC 6750, RFC 7519).
     Bearer,
@@ -115,11 +118,7 @@ impl Shape {
     fn of(text: &str) -> Self {
         let digits = text.bytes().map(|byte| usize::from(byte.is_ascii_digit())).sum();
         let at = text.bytes().any(|byte| matches!(byte, b'@' | b'%'));
-        Self {
-            length: text.len(),
-            digits,
-            at,
-        }
+        Self { length: text.len(), digits, at }
     }
 }
 
@@ -136,9 +135,8 @@ impl Redactor {
     /// When an expression does not compile, which a test rules out.
     pub fn compile(kinds: &[Kind]) -> Result<Self, regex::Error> {
         let on = Kind::ALL.iter().filter(|kind| kinds.contains(kind));
-        let rows = on
-            .map(|&kind| Ok((kind, Regex::new(kind.pattern())?)))
-            .collect::<Result<_, regex::Error>>()?;
+        let rows =
+            on.map(|&kind| Ok((kind, Regex::new(kind.pattern())?))).collect::<Result<_, regex::Error>>()?;
         Ok(Self { rows })
     }
 
@@ -175,10 +173,7 @@ fn marked(kind: Kind, found: &Captures<'_>) -> String {
 fn redact_cards(regex: &Regex, text: &str) -> Option<String> {
     let mut out = String::new();
     let mut done = 0;
-    for found in regex
-        .find_iter(text)
-        .filter(|found| !found.as_str().starts_with('%'))
-    {
+    for found in regex.find_iter(text).filter(|found| !found.as_str().starts_with('%')) {
         for card in cards(found.as_str()) {
             let (start, end) = (found.start() + card.start, found.start() + card.end);
             out.push_str(text.get(done..start)?);

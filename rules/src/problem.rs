@@ -43,9 +43,8 @@ impl Place {
 
     /// The last key itself, where the fault is that it is there.
     #[must_use]
-    pub fn itself(mut self) -> Self {
-        self.on_key = true;
-        self
+    pub fn itself(&self) -> Self {
+        Self { on_key: true, ..self.clone() }
     }
 
     fn step(&self, step: Step) -> Self {

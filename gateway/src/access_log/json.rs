@@ -20,10 +20,7 @@ pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Printable ASCII without quote and backslash. Without an early exit the loop runs on vectors of bytes.
 fn plain(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(0_u8, |special, &byte| special | u8::from(is_special(byte)))
-        == 0
+    bytes.iter().fold(0_u8, |special, &byte| special | u8::from(is_special(byte))) == 0
 }
 
 fn is_special(byte: u8) -> bool {
@@ -51,11 +48,7 @@ fn unicode(out: &mut Vec<u8>, code: u32) {
     out.extend_from_slice(b"\\u");
     for shift in [12, 8, 4, 0] {
         let digit = u8::try_from(code >> shift & 0xf).unwrap_or_default();
-        out.push(if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' - 10 + digit
-        });
+        out.push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
     }
 }
 
@@ -118,10 +111,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }

@@ -33,20 +33,9 @@ fn gated(lines: usize) -> (AccessLog, Gate) {
     let (permits, receive) = channel();
     let (entered, entries) = channel();
     let written = Arc::new(Mutex::new(Vec::new()));
-    let sink = Gated {
-        permits: receive,
-        written: Arc::clone(&written),
-        entered,
-    };
+    let sink = Gated { permits: receive, written: Arc::clone(&written), entered };
     let log = AccessLog::start_on(sink, lines).unwrap();
-    (
-        log,
-        Gate {
-            permits,
-            written,
-            entered: entries,
-        },
-    )
+    (log, Gate { permits, written, entered: entries })
 }
 
 fn line(n: usize) -> Vec<u8> {
@@ -63,11 +52,7 @@ fn close_writes_every_line_in_order() {
         log.write(line(n));
     }
     log.close();
-    let expected: Vec<u8> = b"before\n"
-        .iter()
-        .copied()
-        .chain((0..5000).flat_map(line))
-        .collect();
+    let expected: Vec<u8> = b"before\n".iter().copied().chain((0..5000).flat_map(line)).collect();
     assert_eq!(fs::read(&path).unwrap(), expected);
     assert_eq!(log.dropped(), 0);
     assert_eq!(log.shared.bytes.load(Ordering::Relaxed), 0);
@@ -138,9 +123,7 @@ fn a_failed_write_is_counted_and_its_half_line_ended() {
     let (log, gate) = gated(8);
     log.write(line(0));
     gate.entered.recv().unwrap();
-    gate.permits
-        .send(Err(io::Error::from(io::ErrorKind::StorageFull)))
-        .unwrap();
+    gate.permits.send(Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap();
     log.write(line(1));
     gate.entered.recv().unwrap();
     gate.permits.send(Ok(())).unwrap();
@@ -154,10 +137,7 @@ fn a_failed_write_is_counted_and_its_half_line_ended() {
 #[test]
 fn reopen_follows_the_name() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, rotated) = (
-        folder.path().join("access.log"),
-        folder.path().join("access.log.1"),
-    );
+    let (path, rotated) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
     let log = AccessLog::start(Target::File(path.clone())).unwrap();
     fs::rename(&path, &rotated).unwrap();
     log.reopen();
@@ -184,8 +164,5 @@ fn a_reopen_that_fails_keeps_the_old_file() {
 fn a_missing_folder_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("no/such/folder");
-    assert_eq!(
-        AccessLog::start(Target::File(missing)).unwrap_err().kind(),
-        io::ErrorKind::NotFound
-    );
+    assert_eq!(AccessLog::start(Target::File(missing)).unwrap_err().kind(), io::ErrorKind::NotFound);
 }

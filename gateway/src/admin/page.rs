@@ -71,9 +71,7 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
 
 /// The `Content-Security-Policy` of every answer.
 pub(super) fn content_security_policy() -> HeaderValue {
-    POLICY.clone().unwrap_or(HeaderValue::from_static(
-        "default-src 'none'; frame-ancestors 'none'",
-    ))
+    POLICY.clone().unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
 /// The page, with why the gateway is not ready, if it is not.
@@ -118,10 +116,7 @@ fn write(page: &mut String, status: &Status, not_ready: &[String]) -> fmt::Resul
             None => ("", "not checked"),
         };
         let (upstream, address) = (Escaped(&server.upstream), Escaped(&server.address));
-        writeln!(
-            page,
-            "<tr><th>{upstream}</th><td>{address}</td><td class=\"{class}\">{state}</td></tr>"
-        )?;
+        writeln!(page, "<tr><th>{upstream}</th><td>{address}</td><td class=\"{class}\">{state}</td></tr>")?;
     }
     page.push_str(
         "</table>\n<p><a href=\"/metrics\">metrics</a> · <a href=\"/config\">configuration</a> · \
@@ -131,12 +126,7 @@ fn write(page: &mut String, status: &Status, not_ready: &[String]) -> fmt::Resul
 }
 
 fn row(page: &mut String, name: &str, value: &str) -> fmt::Result {
-    writeln!(
-        page,
-        "<tr><th>{}</th><td>{}</td></tr>",
-        Escaped(name),
-        Escaped(value)
-    )
+    writeln!(page, "<tr><th>{}</th><td>{}</td></tr>", Escaped(name), Escaped(value))
 }
 
 /// Text that is safe between tags and in quoted attributes.
@@ -167,12 +157,8 @@ fn spoken(duration: Duration) -> String {
         (seconds / 60 % 60, "min"),
         (seconds % 60, "s"),
     ];
-    let told = units
-        .iter()
-        .skip_while(|(count, unit)| *count == 0 && *unit != "s");
-    told.map(|(count, unit)| format!("{count} {unit}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let told = units.iter().skip_while(|(count, unit)| *count == 0 && *unit != "s");
+    told.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -182,19 +168,12 @@ mod tests {
     #[test]
     fn values_are_escaped() {
         let evil = "<script>alert(\"1\")</script>&'".to_owned();
-        let server = |healthy| Server {
-            upstream: evil.clone(),
-            address: evil.clone(),
-            healthy,
-        };
+        let server = |healthy| Server { upstream: evil.clone(), address: evil.clone(), healthy };
         let status = Status {
             version: evil.clone(),
             release: evil.clone(),
             config: evil.clone(),
-            listeners: vec![Listener {
-                name: evil.clone(),
-                address: evil.clone(),
-            }],
+            listeners: vec![Listener { name: evil.clone(), address: evil.clone() }],
             servers: vec![server(None)],
             ..Status::default()
         };
@@ -206,19 +185,12 @@ mod tests {
 
     #[test]
     fn the_page_tells_what_is_so() {
-        let server = |address: &str, healthy| Server {
-            upstream: "chatbot".into(),
-            address: address.into(),
-            healthy,
-        };
+        let server =
+            |address: &str, healthy| Server { upstream: "chatbot".into(), address: address.into(), healthy };
         let status = Status {
             uptime: Duration::from_secs(93_784),
             routes: 17,
-            servers: vec![
-                server("one", Some(true)),
-                server("two", Some(false)),
-                server("three", None),
-            ],
+            servers: vec![server("one", Some(true)), server("two", Some(false)), server("three", None)],
             ..Status::default()
         };
         let page = render(&status, &[]);
@@ -244,11 +216,6 @@ mod tests {
     #[test]
     fn the_policy_names_the_style() {
         let policy = content_security_policy();
-        assert!(
-            policy
-                .to_str()
-                .unwrap()
-                .starts_with("default-src 'none'; style-src 'sha256-")
-        );
+        assert!(policy.to_str().unwrap().starts_with("default-src 'none'; style-src 'sha256-"));
     }
 }

@@ -88,10 +88,10 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (name, identity) in &raw.identities {
         let at = at.key(name);
-        if raw.environment != Environment::Development && identity.issuer.starts_with("http://") {
+        if raw.environment == Environment::Production && identity.issuer.starts_with("http://") {
             problems.push(
                 at.key("issuer")
-                    .problem("an issuer over plain http is refused outside development")
+                    .problem("an issuer over plain http is refused in production")
                     .remedy("write the issuer's https:// name"),
             );
         }
@@ -119,9 +119,9 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) {
         problems.push(
-            place.problem(format!("`{name}` cannot be the name of {what}")).remedy(
-                "use letters, digits, `-`, `_` and `.`, at most 64",
-            ),
+            place
+                .problem(format!("`{name}` cannot be the name of {what}"))
+                .remedy("use letters, digits, `-`, `_` and `.`, at most 64"),
         );
     }
 }
@@ -129,6 +129,8 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
 /// A written reason says something.
 fn reason(text: &str, place: &Place, problems: &mut Problems) {
     if text.trim().len() < 3 {
-        problems.push(place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"));
+        problems.push(
+            place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"),
+        );
     }
 }

@@ -24,17 +24,26 @@ const MAX_ROUNDS: usize = 200;
 /// whenever it could be built whole: beside no problems, or beside unknown keys only.
 pub fn decode<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Problem>) {
     let session = Session::new(root);
-    for _ in 0..MAX_ROUNDS {
-        let result = T::deserialize(node::Decoder::new(root, &session));
-        match result {
+    let mut rounds = 0;
+    while rounds < MAX_ROUNDS && !session.is_dropped(root) {
+        rounds += 1;
+        let before = session.progress();
+        match T::deserialize(node::Decoder::new(root, &session)) {
             Ok(value) => return (session.is_whole().then_some(value), session.finish()),
             Err(fault) => {
                 session.place(root, None, fault);
             }
         }
-        if session.is_dropped(root) {
+        // A visitor that fails whatever it is given would go on for ever.
+        if session.progress() == before {
             break;
         }
     }
-    (None, session.finish())
+    let mut problems = session.finish();
+    if problems.is_empty() {
+        problems.push(Problem::whole("the file cannot be read"));
+    } else if rounds == MAX_ROUNDS {
+        problems.push(Problem::whole("there may be more problems than these").remedy("mend these first"));
+    }
+    (None, problems)
 }

@@ -10,86 +10,87 @@ const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
 
 /// The bytes of the document that hold secrets.
 pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
-    root.get("secrets")
-        .map(|secrets| secrets.span.clone())
-        .into_iter()
-        .collect()
+    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().collect()
 }
 
 /// The text with everything below `secrets` that could be one replaced by stars. It keeps its length and
 /// its lines. What could not be read as YAML is masked by its looks, and rather too much than too little.
 pub(super) fn masked(text: &str) -> String {
-    let (regions, shown) = match parse(text) {
+    let mut cover = Cover::default();
+    match parse(text) {
         (Some(root), problems) if problems.is_empty() => {
-            let mut shown = Vec::new();
+            cover.regions = secret_ranges(&root).into_iter().map(|range| with_comment(text, range)).collect();
             if let Some(secrets) = root.get("secrets") {
-                show(secrets, None, &mut shown);
+                cover.look_at(secrets, None);
             }
-            (
-                secret_ranges(&root)
-                    .into_iter()
-                    .map(|range| with_comment(text, range))
-                    .collect(),
-                shown,
-            )
         }
-        _ => (by_looks(text), Vec::new()),
-    };
+        _ => cover.regions = by_looks(text),
+    }
     text.char_indices()
-        .flat_map(|(at, letter)| {
-            let hidden = covered(&regions, at)
-                && !letter.is_whitespace()
-                && !"{}[],:\"'".contains(letter)
-                && !covered(&shown, at);
-            // One star a byte, so that every offset still fits.
-            let (shown, count) = if hidden {
-                ('*', letter.len_utf8())
-            } else {
-                (letter, 1)
-            };
-            std::iter::repeat_n(shown, count)
-        })
+        .map(|(at, letter)| if cover.hides(at, letter) { star(letter) } else { letter })
         .collect()
+}
+
+/// As many bytes as the letter that it hides, so that every offset and column still fits.
+fn star(letter: char) -> char {
+    match letter.len_utf8() {
+        1 => '*',
+        2 => '·',
+        3 => '•',
+        _ => '🞄',
+    }
+}
+
+/// What is hidden. Each list is in the order of the text, its spans apart from each other.
+#[derive(Default)]
+struct Cover {
+    /// Where everything is hidden but marks and spaces.
+    regions: Vec<Range<usize>>,
+    /// Scalars in them that are hidden, marks and all.
+    values: Vec<Range<usize>>,
+    /// Names in them that may be shown.
+    names: Vec<Range<usize>>,
+}
+
+impl Cover {
+    fn hides(&self, at: usize, letter: char) -> bool {
+        if matches!(letter, '\n' | '\r') || !covered(&self.regions, at) || covered(&self.names, at) {
+            return false;
+        }
+        covered(&self.values, at) || !(letter.is_whitespace() || "{}[],:\"'".contains(letter))
+    }
+
+    /// Sorts what is below `secrets` into names and values.
+    fn look_at(&mut self, node: &Node, key: Option<&str>) {
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar(_) if key.is_some_and(|key| TELLING.contains(&key)) => {
+                self.names.push(node.span.clone());
+            }
+            Value::Scalar(_) => self.values.push(node.span.clone()),
+            Value::Seq(items) => items.iter().for_each(|item| self.look_at(item, None)),
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    // A key without a value may be a secret that lost its key.
+                    let list = if value.value == Value::Null { &mut self.values } else { &mut self.names };
+                    list.push(key.span.clone());
+                    self.look_at(value, key.text());
+                }
+            }
+        }
+    }
 }
 
 /// Whether one of the spans, in order and apart, covers an offset.
 fn covered(spans: &[Range<usize>], at: usize) -> bool {
-    spans
-        .get(spans.partition_point(|span| span.end <= at))
-        .is_some_and(|span| span.start <= at)
-}
-
-/// Collects the places that may be shown.
-fn show(node: &Node, key: Option<&str>, shown: &mut Vec<Range<usize>>) {
-    match &node.value {
-        Value::Null => {}
-        Value::Scalar(_) => {
-            if key.is_some_and(|key| TELLING.contains(&key)) {
-                shown.push(node.span.clone());
-            }
-        }
-        Value::Seq(items) => items.iter().for_each(|item| show(item, None, shown)),
-        Value::Map(entries) => {
-            for (key, value) in entries {
-                // A key without a value may be a secret that lost its key.
-                if value.value != Value::Null {
-                    shown.push(key.span.clone());
-                }
-                show(value, key.text(), shown);
-            }
-        }
-    }
+    spans.get(spans.partition_point(|span| span.end <= at)).is_some_and(|span| span.start <= at)
 }
 
 /// A comment behind the last value belongs to it.
 fn with_comment(text: &str, range: Range<usize>) -> Range<usize> {
     let rest = text.get(range.end..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
-    if line.trim_start().starts_with('#') {
-        range.start..range.end + line.len()
-    } else {
-        range
-    }
+    if line.trim_start().starts_with('#') { range.start..range.end + line.len() } else { range }
 }
 
 /// From each `secrets:` at the start of a line to the next line that is not indented; from one
@@ -102,15 +103,9 @@ fn by_looks(text: &str) -> Vec<Range<usize>> {
         if covered(&regions, at) || !rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
             continue;
         }
-        let line_start = text
-            .get(..at)
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |newline| newline + 1);
-        let end = if at == line_start {
-            after + block(rest)
-        } else {
-            text.len()
-        };
+        let line_start =
+            text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let end = if at == line_start { after + block(rest) } else { text.len() };
         regions.push(after..end);
     }
     regions
@@ -138,7 +133,7 @@ mod tests {
         let hidden = masked(text);
         assert_eq!(
             hidden,
-            "secrets:\n  a: { value: \"** **\" } * *** ******\n  b: [{ env: NAME, id: x }, *****]\nversion: 1\n"
+            "secrets:\n  a: { value: ****·* } * *** ******\n  b: [{ env: NAME, id: x }, *****]\nversion: 1\n"
         );
     }
 

@@ -26,10 +26,7 @@ use crate::side_door::{self, Body, Bounds, whole};
 use completion::{Dialect, Question, Reply};
 
 /// The gateway is the one client, and keeps its connections.
-const BOUNDS: Bounds = Bounds {
-    connections: 1024,
-    lifetime: Duration::from_hours(1),
-};
+const BOUNDS: Bounds = Bounds { connections: 1024, lifetime: Duration::from_hours(1) };
 /// Between two words of a streamed answer.
 const WORD_GAP: Duration = Duration::from_millis(30);
 const BODY_BYTES: usize = 1024 * 1024;
@@ -60,19 +57,11 @@ struct Fault {
 
 impl Fault {
     fn new(status: StatusCode, message: &'static str) -> Self {
-        Self {
-            status,
-            message,
-            param: None,
-        }
+        Self { status, message, param: None }
     }
 
     fn param(param: &'static str, message: &'static str) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            message,
-            param: Some(param),
-        }
+        Self { status: StatusCode::BAD_REQUEST, message, param: Some(param) }
     }
 
     fn response(&self) -> Response<Body> {
@@ -94,10 +83,7 @@ async fn answer(request: Request<Incoming>, gap: Duration) -> Result<Response<Bo
         ["v1", "chat", "completions"] => chat(request, Dialect::OpenAi, gap).await,
         ["v1", tenant, "conversations"] => only(&request, &Method::GET).map(|()| ok(&conversations(tenant))),
         ["v1", _, "conversations", _, "messages"] => chat(request, Dialect::Message, gap).await,
-        _ => Err(Fault::new(
-            StatusCode::NOT_FOUND,
-            "The demo chatbot has nothing at this address.",
-        )),
+        _ => Err(Fault::new(StatusCode::NOT_FOUND, "The demo chatbot has nothing at this address.")),
     }
 }
 
@@ -105,27 +91,18 @@ fn only(request: &Request<Incoming>, method: &Method) -> Result<(), Fault> {
     if request.method() == method || (*method == Method::GET && request.method() == Method::HEAD) {
         return Ok(());
     }
-    Err(Fault::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This address does not take the request's method.",
-    ))
+    Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, "This address does not take the request's method."))
 }
 
 async fn chat(request: Request<Incoming>, dialect: Dialect, gap: Duration) -> Result<Response<Body>, Fault> {
     only(&request, &Method::POST)?;
-    let body = Limited::new(request.into_body(), BODY_BYTES)
-        .collect()
-        .await
-        .map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                Fault::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "The demo chatbot reads a megabyte at most.",
-                )
-            } else {
-                Fault::new(StatusCode::BAD_REQUEST, "The request's body broke off.")
-            }
-        })?;
+    let body = Limited::new(request.into_body(), BODY_BYTES).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "The demo chatbot reads a megabyte at most.")
+        } else {
+            Fault::new(StatusCode::BAD_REQUEST, "The request's body broke off.")
+        }
+    })?;
     let question = Question::parse(&body.to_bytes(), dialect)?;
     let reply = Reply::new(&question);
     if question.stream {
@@ -137,20 +114,15 @@ async fn chat(request: Request<Incoming>, dialect: Dialect, gap: Duration) -> Re
 
 /// The first event at once, then one each `gap`.
 fn event_stream(events: Vec<String>, gap: Duration) -> Response<Body> {
-    let frames = stream::iter(events)
-        .enumerate()
-        .then(move |(index, event)| async move {
-            if index > 0 {
-                sleep(gap).await;
-            }
-            Ok(Frame::data(Bytes::from(event)))
-        });
+    let frames = stream::iter(events).enumerate().then(move |(index, event)| async move {
+        if index > 0 {
+            sleep(gap).await;
+        }
+        Ok(Frame::data(Bytes::from(event)))
+    });
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -171,16 +143,9 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
             .iter()
             .map(|value| Value::from(String::from_utf8_lossy(value.as_bytes())))
             .collect();
-        if values.len() == 1 {
-            values.remove(0)
-        } else {
-            Value::from(values)
-        }
+        if values.len() == 1 { values.remove(0) } else { Value::from(values) }
     };
-    headers
-        .keys()
-        .map(|name| (name.to_string(), values(name)))
-        .collect()
+    headers.keys().map(|name| (name.to_string(), values(name))).collect()
 }
 
 fn models() -> Value {
@@ -200,18 +165,15 @@ fn ok(value: &Value) -> Response<Body> {
 fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
     let mut response = Response::new(whole(format!("{value}\n")));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 fn text(text: &'static str) -> Response<Body> {
     let mut response = Response::new(whole(text));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

@@ -121,3 +121,17 @@ impl Connection {
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_given_as_ipv4() {
+        let [peer, local] =
+            ["[::ffff:192.0.2.1]:50000", "[2001:db8::1]:443"].map(|text| text.parse().unwrap());
+        let connection = Connection::new(peer, local, Kind::Http);
+        assert_eq!(connection.peer(), "192.0.2.1:50000".parse().unwrap());
+        assert_eq!(connection.local(), local);
+    }
+}

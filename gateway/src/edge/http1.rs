@@ -8,6 +8,7 @@ use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
 use rules::framing::{self, Head, HeadLimits};
 use rules::verdict::{Code, Refusal};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Edge, EdgeLimits, Io, becomes_true};
@@ -18,11 +19,11 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let connection = io.connection().clone();
-    let draining = edge.draining.subscribe();
+    let mut draining = edge.draining.subscribe();
     let mut kept: Option<HttpPersistentSettings> = None;
     loop {
         let limits = edge.settings.load().limits;
-        match receive(edge, &mut io, &limits, connection.requests() == 0).await {
+        match receive(&mut io, &limits, connection.requests() == 0, &mut draining).await {
             Arrival::Sound => {}
             Arrival::Nothing => return,
             Arrival::Refused(refusal) => {
@@ -37,9 +38,13 @@ where
         }
         session.set_keepalive_reuses_remaining(last.then_some(0));
         session.set_pipelining_enabled(false);
-        let Some(reused) = edge.app.process_new_http(session, &draining).await else { return };
+        let Some(reused) = edge.app.process_new_http(session, &draining).await else {
+            return;
+        };
         let (stream, settings) = reused.consume();
-        let Ok(same) = stream.into_any().downcast::<Io>() else { return };
+        let Ok(same) = stream.into_any().downcast::<Io>() else {
+            return;
+        };
         io = *same;
         kept = settings;
     }
@@ -53,10 +58,12 @@ enum Arrival {
     Refused(Refusal),
 }
 
-async fn receive<A>(edge: &Edge<A>, io: &mut Io, limits: &EdgeLimits, first: bool) -> Arrival
-where
-    A: HttpServerApp + Send + Sync + 'static,
-{
+async fn receive(
+    io: &mut Io,
+    limits: &EdgeLimits,
+    first: bool,
+    draining: &mut watch::Receiver<bool>,
+) -> Arrival {
     let now = Instant::now();
     let mut deadline = now + limits.header_timeout;
     if io.ahead().is_empty() {
@@ -67,7 +74,7 @@ where
                 Ok(Ok(1..)) => {}
                 _ => return Arrival::Nothing,
             },
-            () = becomes_true(edge.draining.subscribe()) => return Arrival::Nothing,
+            () = becomes_true(draining) => return Arrival::Nothing,
         }
         if !first {
             deadline = Instant::now() + limits.header_timeout;

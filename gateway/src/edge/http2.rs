@@ -31,8 +31,9 @@ where
     });
     let watch = retiring.subscribe();
     let mut conversation = pin!(streams.process_new(Box::new(io), &watch));
-    let mut drained = pin!(becomes_true(edge.draining.subscribe()));
-    let mut retired = pin!(becomes_true(retiring.subscribe()));
+    let (mut drain, mut retire) = (edge.draining.subscribe(), retiring.subscribe());
+    let mut drained = pin!(becomes_true(&mut drain));
+    let mut retired = pin!(becomes_true(&mut retire));
     let mut clock = pin!(sleep(limits.header_timeout));
     let (mut draining, mut leaving, mut waiting) = (false, false, true);
     loop {

@@ -13,8 +13,8 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
@@ -110,10 +110,10 @@ impl Io {
     async fn close(&mut self) {
         let lingering = async {
             self.wire.shutdown().await?;
-            let mut waste = [0_u8; 2048];
             let mut left = LINGER_BYTES;
             while left > 0 {
-                match self.wire.get_mut().read(&mut waste).await? {
+                self.ahead.clear();
+                match self.read_ahead().await? {
                     0 => break,
                     read => left = left.saturating_sub(read),
                 }

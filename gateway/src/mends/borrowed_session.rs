@@ -33,8 +33,8 @@ pub(super) trait Claims: Send + Sync + Unpin + 'static {
     fn header_sent(&mut self) {}
 }
 
-/// The receipt for a session that was lent to a stand-in.
-pub(super) struct Loan {
+/// The receipt for a session that was lent to a stand-in until the upstream answers; part of a visit.
+pub struct Loan {
     home: Option<oneshot::Receiver<ServerSession>>,
 }
 
@@ -49,18 +49,25 @@ impl Loan {
         }
         let (send_home, home) = oneshot::channel();
         let real = std::mem::replace(&mut *session.downstream_session, nobody());
-        let stand_in = Borrowed {
-            real,
-            claims,
-            home: Some(send_home),
-        };
+        let stand_in = Borrowed { real, claims, home: Some(send_home) };
         *session.downstream_session = ServerSession::new_custom(Box::new(stand_in));
         Ok(Self { home: Some(home) })
     }
 
-    /// Puts the real session back. Does nothing the second time.
-    pub(super) fn recall(&mut self, session: &mut Session) {
-        let Some(mut home) = self.home.take() else { return };
+    /// Puts the real session back before a final response; 101 is one (RFC 9110 section 15.2.2). For
+    /// `response_filter`.
+    pub fn answered(&mut self, session: &mut Session, response: &ResponseHeader) {
+        if response.status.as_u16() == 101 || !response.status.is_informational() {
+            self.release(session);
+        }
+    }
+
+    /// Puts the real session back; does nothing the second time. For `fail_to_proxy`, before it writes, and
+    /// `logging`.
+    pub fn release(&mut self, session: &mut Session) {
+        let Some(mut home) = self.home.take() else {
+            return;
+        };
         // Dropping the stand-in is what sends the real session home.
         drop(std::mem::replace(&mut *session.downstream_session, nobody()));
         if let Ok(real) = home.try_recv() {
@@ -137,11 +144,7 @@ impl<C: Claims> CustomSession for Borrowed<C> {
 
     async fn write_response_header(&mut self, resp: Box<ResponseHeader>, end: bool) -> Result<()> {
         self.real.write_response_header(resp).await?;
-        if end {
-            self.real.finish_body().await
-        } else {
-            Ok(())
-        }
+        if end { self.real.finish_body().await } else { Ok(()) }
     }
 
     async fn write_response_header_ref(&mut self, resp: &ResponseHeader, end: bool) -> Result<()> {

@@ -7,41 +7,21 @@
 //! for an answer other than 101 the upstream half ends its request when the queue closes.
 
 use pingora::Result;
-use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::borrowed_session::{Claims, Loan};
 
-/// A WebSocket request whose session is lent until the upstream answers.
-pub struct Guarded(Option<Loan>);
-
 /// Guards an upgrade request. For `request_filter`, after all gates; the peer must speak HTTP/1.
 ///
-/// A request with a body is left alone: Pingora then has something to wait for.
+/// Nothing is lent for a request with a body, which gives Pingora something to wait for, or without an upgrade.
 ///
 /// # Errors
 /// When the session is already lent.
-pub fn guard(session: &mut Session) -> Result<Guarded> {
+pub fn guard(session: &mut Session) -> Result<Option<Loan>> {
     if !session.is_upgrade_req() || !session.is_body_empty() {
-        return Ok(Guarded(None));
+        return Ok(None);
     }
-    Loan::lend(session, EndUnsaid::default()).map(|loan| Guarded(Some(loan)))
-}
-
-impl Guarded {
-    /// Puts the real session back before a final response, the 101 included. For `response_filter`.
-    pub fn answered(&mut self, session: &mut Session, response: &ResponseHeader) {
-        if response.status.as_u16() == 101 || !response.status.is_informational() {
-            self.release(session);
-        }
-    }
-
-    /// Puts the real session back; does nothing the second time. For `fail_to_proxy` and `logging`.
-    pub fn release(&mut self, session: &mut Session) {
-        if let Some(mut loan) = self.0.take() {
-            loan.recall(session);
-        }
-    }
+    Loan::lend(session, EndUnsaid::default()).map(Some)
 }
 
 #[derive(Default)]

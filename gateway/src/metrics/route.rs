@@ -12,9 +12,8 @@ use super::{Counted, Metric, Registry};
 /// The `route` of requests that no route matched.
 pub const NO_ROUTE: &str = "-";
 
-const METHODS: [&str; 10] = [
-    "other", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-];
+const METHODS: [&str; 10] =
+    ["other", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 const DECISIONS: [&str; 3] = ["allow", "refuse", "observe"];
 /// Statuses below 100 and above 599 share the class 0.
 const CLASSES: usize = 6;
@@ -97,8 +96,7 @@ impl RouteMetrics {
     pub fn refuse(&self, code: Code) {
         if let Some(slot) = self.refusals.get(code as usize) {
             let labels = [("route", &*self.route), ("code", code.name())];
-            slot.get_or_init(|| self.registry.counter(Metric::Refusals, &labels))
-                .increment(1);
+            slot.get_or_init(|| self.registry.counter(Metric::Refusals, &labels)).increment(1);
         }
     }
 
@@ -111,11 +109,7 @@ impl RouteMetrics {
         let row = (method * DECISIONS.len() + decision as usize) * CLASSES + class;
         let slot = self.requests.get(row)?.get_or_init(|| empty(100)).get(within)?;
         Some(slot.get_or_init(|| {
-            let status = if class == 0 {
-                "other".to_owned()
-            } else {
-                status.to_string()
-            };
+            let status = if class == 0 { "other".to_owned() } else { status.to_string() };
             let method = METHODS.get(method).copied().unwrap_or("other");
             let labels = [
                 ("route", &*self.route),

@@ -22,37 +22,19 @@ fn names_are_unique_and_follow_the_conventions() {
         let name = metric.name();
         assert!(name.starts_with("portcullis_"), "{name}");
         assert_eq!(metric.kind() == Kind::Counter, name.ends_with("_total"), "{name}");
-        assert!(
-            metric.kind() != Kind::Histogram || name.ends_with("_seconds"),
-            "{name}"
-        );
+        assert!(metric.kind() != Kind::Histogram || name.ends_with("_seconds"), "{name}");
     }
 }
 
 #[test]
 fn a_new_registry_tells_its_build() {
     let registry = Registry::new();
-    assert_line(
-        &registry,
-        &format!(
-            "portcullis_build_info{{version=\"{}\"}} 1",
-            env!("CARGO_PKG_VERSION")
-        ),
-    );
-    assert_line(
-        &registry,
-        "portcullis_config_reloads_total{outcome=\"applied\"} 0",
-    );
-    assert_line(
-        &registry,
-        "portcullis_config_reloads_total{outcome=\"rejected\"} 0",
-    );
+    assert_line(&registry, &format!("portcullis_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
+    assert_line(&registry, "portcullis_config_reloads_total{outcome=\"applied\"} 0");
+    assert_line(&registry, "portcullis_config_reloads_total{outcome=\"rejected\"} 0");
     assert_line(&registry, "portcullis_access_log_dropped_total 0");
     assert_line(&registry, "# TYPE portcullis_build_info gauge");
-    assert_line(
-        &registry,
-        &format!("# HELP portcullis_build_info {}", Metric::BuildInfo.help()),
-    );
+    assert_line(&registry, &format!("# HELP portcullis_build_info {}", Metric::BuildInfo.help()));
 }
 
 #[test]
@@ -64,13 +46,7 @@ fn a_request_is_counted_by_method_status_and_decision() {
     route.record(&Method::POST, 201, Decision::Allow, MS, MS);
     route.record(&Method::GET, 401, Decision::Refuse, MS, MS);
     route.record(&Method::PATCH, 599, Decision::Observe, MS, MS);
-    route.record(
-        &Method::from_bytes(b"BREW").unwrap(),
-        100,
-        Decision::Allow,
-        MS,
-        MS,
-    );
+    route.record(&Method::from_bytes(b"BREW").unwrap(), 100, Decision::Allow, MS, MS);
     route.record(&Method::HEAD, 0, Decision::Refuse, MS, MS);
     route.record(&Method::HEAD, 999, Decision::Refuse, MS, MS);
     for (method, status, decision, count) in [
@@ -83,16 +59,10 @@ fn a_request_is_counted_by_method_status_and_decision() {
     ] {
         let labels =
             format!("route=\"login\",method=\"{method}\",status=\"{status}\",decision=\"{decision}\"");
-        assert_line(
-            &registry,
-            &format!("portcullis_requests_total{{{labels}}} {count}"),
-        );
+        assert_line(&registry, &format!("portcullis_requests_total{{{labels}}} {count}"));
     }
-    let series = registry
-        .render()
-        .lines()
-        .filter(|line| line.starts_with("portcullis_requests_total{"))
-        .count();
+    let series =
+        registry.render().lines().filter(|line| line.starts_with("portcullis_requests_total{")).count();
     assert_eq!(series, 6);
 }
 
@@ -100,9 +70,7 @@ fn a_request_is_counted_by_method_status_and_decision() {
 fn every_method_has_its_label() {
     let registry = Registry::new();
     let route = RouteMetrics::new(&registry, "r");
-    for name in [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-    ] {
+    for name in ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] {
         route.record(&name.parse().unwrap(), 200, Decision::Allow, MS, MS);
         let labels = format!("route=\"r\",method=\"{name}\",status=\"200\",decision=\"allow\"");
         assert_line(&registry, &format!("portcullis_requests_total{{{labels}}} 1"));
@@ -113,21 +81,9 @@ fn every_method_has_its_label() {
 fn durations_fall_into_fixed_buckets() {
     let registry = Registry::new();
     let route = RouteMetrics::new(&registry, "r");
-    route.record(
-        &Method::GET,
-        200,
-        Decision::Allow,
-        Duration::from_millis(40),
-        Duration::from_micros(70),
-    );
+    route.record(&Method::GET, 200, Decision::Allow, Duration::from_millis(40), Duration::from_micros(70));
     registry.run_upkeep();
-    route.record(
-        &Method::GET,
-        200,
-        Decision::Allow,
-        Duration::from_secs(90),
-        Duration::from_micros(4),
-    );
+    route.record(&Method::GET, 200, Decision::Allow, Duration::from_secs(90), Duration::from_micros(4));
     for line in [
         "portcullis_request_duration_seconds_bucket{route=\"r\",le=\"0.025\"} 0",
         "portcullis_request_duration_seconds_bucket{route=\"r\",le=\"0.05\"} 1",
@@ -153,10 +109,7 @@ fn a_refusal_is_counted_by_code() {
     route.refuse(Code::NoRoute);
     for code in Code::ALL {
         let count = if *code == Code::NoRoute { 2 } else { 1 };
-        assert_line(
-            &registry,
-            &format!("portcullis_refusals_total{{route=\"-\",code=\"{code}\"}} {count}"),
-        );
+        assert_line(&registry, &format!("portcullis_refusals_total{{route=\"-\",code=\"{code}\"}} {count}"));
     }
 }
 
@@ -188,52 +141,30 @@ fn the_configuration_in_force_is_the_one_at_one() {
     let registry = Registry::new();
     registry.set_config_info("aaaaaaaaaaaa", "1");
     registry.set_config_info("aaaaaaaaaaaa", "1");
-    assert_line(
-        &registry,
-        "portcullis_config_info{config=\"aaaaaaaaaaaa\",release=\"1\"} 1",
-    );
+    assert_line(&registry, "portcullis_config_info{config=\"aaaaaaaaaaaa\",release=\"1\"} 1");
     registry.set_config_info("bbbbbbbbbbbb", "2");
-    assert_line(
-        &registry,
-        "portcullis_config_info{config=\"aaaaaaaaaaaa\",release=\"1\"} 0",
-    );
-    assert_line(
-        &registry,
-        "portcullis_config_info{config=\"bbbbbbbbbbbb\",release=\"2\"} 1",
-    );
+    assert_line(&registry, "portcullis_config_info{config=\"aaaaaaaaaaaa\",release=\"1\"} 0");
+    assert_line(&registry, "portcullis_config_info{config=\"bbbbbbbbbbbb\",release=\"2\"} 1");
 }
 
 #[test]
 fn the_other_series_take_their_labels() {
     let registry = Registry::new();
     registry.set_certificate_expiry("app.example.com", 1_795_521_600);
-    assert_line(
-        &registry,
-        "portcullis_certificate_expiry_seconds{host=\"app.example.com\"} 1795521600",
-    );
+    assert_line(&registry, "portcullis_certificate_expiry_seconds{host=\"app.example.com\"} 1795521600");
     registry.config_reloads(Reload::Rejected).increment(1);
-    assert_line(
-        &registry,
-        "portcullis_config_reloads_total{outcome=\"rejected\"} 1",
-    );
+    assert_line(&registry, "portcullis_config_reloads_total{outcome=\"rejected\"} 1");
     registry.access_log_dropped().absolute(7);
     assert_line(&registry, "portcullis_access_log_dropped_total 7");
     let server = UpstreamMetrics::new(&registry, "chatbot", "http://127.0.0.1:3000");
     server.record(Outcome::of_status(499));
     server.record(Outcome::of_status(500));
     server.record(Outcome::Timeout);
-    for (outcome, count) in [
-        ("answered", 1),
-        ("server_error", 1),
-        ("unreachable", 0),
-        ("timeout", 1),
-        ("broken", 0),
-    ] {
+    for (outcome, count) in
+        [("answered", 1), ("server_error", 1), ("unreachable", 0), ("timeout", 1), ("broken", 0)]
+    {
         let labels = format!("upstream=\"chatbot\",server=\"http://127.0.0.1:3000\",outcome=\"{outcome}\"");
-        assert_line(
-            &registry,
-            &format!("portcullis_upstream_requests_total{{{labels}}} {count}"),
-        );
+        assert_line(&registry, &format!("portcullis_upstream_requests_total{{{labels}}} {count}"));
     }
 }
 

@@ -20,21 +20,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 5] = [
-        Outcome::Answered,
-        Outcome::ServerError,
-        Outcome::Unreachable,
-        Outcome::Timeout,
-        Outcome::Broken,
-    ];
+    const ALL: [Outcome; 5] =
+        [Outcome::Answered, Outcome::ServerError, Outcome::Unreachable, Outcome::Timeout, Outcome::Broken];
 
     /// The outcome of an answer with this status.
     pub const fn of_status(status: u16) -> Self {
-        if status < 500 {
-            Outcome::Answered
-        } else {
-            Outcome::ServerError
-        }
+        if status < 500 { Outcome::Answered } else { Outcome::ServerError }
     }
 
     /// The name in the label.
@@ -59,11 +50,7 @@ impl UpstreamMetrics {
     /// Resolves the handles of a server as the configuration names it.
     pub fn new(registry: &Registry, upstream: &str, server: &str) -> Self {
         let requests = Outcome::ALL.map(|outcome| {
-            let labels = [
-                ("upstream", upstream),
-                ("server", server),
-                ("outcome", outcome.name()),
-            ];
+            let labels = [("upstream", upstream), ("server", server), ("outcome", outcome.name())];
             registry.counter(Metric::UpstreamRequests, &labels)
         });
         Self { requests }

@@ -43,9 +43,7 @@ fn decode(line: &Line<'_>) -> Value {
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with("}\n"));
     assert_eq!(
-        text.chars()
-            .filter(|&c| c.is_control() || "\u{2028}\u{2029}".contains(c))
-            .count(),
+        text.chars().filter(|&c| c.is_control() || "\u{2028}\u{2029}".contains(c)).count(),
         1,
         "{text:?}"
     );
@@ -59,14 +57,7 @@ fn every_line_has_every_key_in_order() {
     assert_eq!(keys, KEYS);
     assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
     assert_eq!(value["query"], json!({}));
-    for key in [
-        "trace_id",
-        "method",
-        "status",
-        "code",
-        "upstream_status",
-        "upstream_ms",
-    ] {
+    for key in ["trace_id", "method", "status", "code", "upstream_status", "upstream_ms"] {
         assert_eq!(value[key], Value::Null, "{key}");
     }
 }
@@ -119,10 +110,7 @@ fn a_full_line_reads_back() {
 #[test]
 fn the_worst_text_stays_on_one_line() {
     let worst = "\u{0}\u{1f}\"\\/\u{7f}\u{85}\u{9b}31m\u{2028}\u{2029}\r\n\u{1f600}é";
-    let value = decode(&Line {
-        host: Some(worst.as_bytes()),
-        ..Line::default()
-    });
+    let value = decode(&Line { host: Some(worst.as_bytes()), ..Line::default() });
     assert_eq!(value["host"], worst);
 }
 
@@ -188,15 +176,9 @@ fn every_day_of_four_centuries_is_right() {
     for day in 0..146_097 {
         let mut out = Vec::new();
         json::moment(&mut out, day * 86_400_000);
-        let date = OffsetDateTime::from_unix_timestamp(i64::try_from(day * 86_400).unwrap())
-            .unwrap()
-            .date();
-        let expected = format!(
-            "\"{:04}-{:02}-{:02}T00:00:00.000Z\"",
-            date.year(),
-            u8::from(date.month()),
-            date.day()
-        );
+        let date = OffsetDateTime::from_unix_timestamp(i64::try_from(day * 86_400).unwrap()).unwrap().date();
+        let expected =
+            format!("\"{:04}-{:02}-{:02}T00:00:00.000Z\"", date.year(), u8::from(date.month()), date.day());
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

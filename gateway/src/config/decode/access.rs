@@ -48,20 +48,11 @@ impl<'a> Pairs<'a> {
         session: &'a Session,
     ) -> Self {
         let lacking = session.lacking(owner).into_iter();
-        Self {
-            owner,
-            rest: owner.entries().iter(),
-            fields,
-            lacking,
-            current: None,
-            session,
-        }
+        Self { owner, rest: owner.entries().iter(), fields, lacking, current: None, session }
     }
 
     fn is_known(&self, key: &Node) -> bool {
-        let known = self
-            .fields
-            .is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
+        let known = self.fields.is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
         if let (false, Some(fields)) = (known, self.fields) {
             self.session.unknown_key(key, self.owner, fields);
         }
@@ -142,11 +133,18 @@ impl<'de, 'a> EnumAccess<'de> for Word<'a> {
 }
 
 impl Word<'_> {
+    /// The value; without one, or without one that could be read, the word cannot stand either.
+    fn value(&self) -> Result<&Node, Fault> {
+        match self.value {
+            Some(value) if self.session.is_dropped(value) => Err(Fault::Unfillable),
+            Some(value) => Ok(value),
+            None => self.bare(),
+        }
+    }
+
     fn bare<T>(&self) -> Result<T, Fault> {
         let word = self.name.text().unwrap_or_default();
-        Err(Fault::Custom(format!(
-            "`{word}` needs a value\nwrite `{{ {word}: … }}`"
-        )))
+        Err(Fault::Custom(format!("`{word}` needs a value\nwrite `{{ {word}: … }}`")))
     }
 }
 
@@ -161,18 +159,14 @@ impl<'de> VariantAccess<'de> for Word<'_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        let Some(value) = self.value else {
-            return self.bare();
-        };
+        let value = self.value()?;
         seed.deserialize(Decoder::new(value, self.session))
             .map_err(|fault| self.session.place(value, Some(self.name), fault))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
         use serde::Deserializer as _;
-        let Some(value) = self.value else {
-            return self.bare();
-        };
+        let value = self.value()?;
         Decoder::new(value, self.session)
             .deserialize_tuple(len, visitor)
             .map_err(|fault| self.session.place(value, Some(self.name), fault))
@@ -184,9 +178,7 @@ impl<'de> VariantAccess<'de> for Word<'_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         use serde::Deserializer as _;
-        let Some(value) = self.value else {
-            return self.bare();
-        };
+        let value = self.value()?;
         Decoder::new(value, self.session)
             .deserialize_struct("", fields, visitor)
             .map_err(|fault| self.session.place(value, Some(self.name), fault))

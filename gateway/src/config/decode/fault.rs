@@ -41,10 +41,7 @@ impl Error for Fault {
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
-        Self::Custom(format!(
-            "expected {}, found {len} items",
-            in_words(&expected.to_string())
-        ))
+        Self::Custom(format!("expected {}, found {len} items", in_words(&expected.to_string())))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -78,10 +75,9 @@ fn in_words(expected: &str) -> String {
     match expected {
         "u8" => whole("0", "255"),
         "u16" => whole("0", "65535"),
-        "u32" => whole("0", "4294967295"),
         "i8" => whole("-128", "127"),
         "i16" => whole("-32768", "32767"),
-        "u64" | "usize" | "u128" => "a whole number, not negative".to_owned(),
+        "u32" | "u64" | "usize" | "u128" => "a whole number, not negative".to_owned(),
         "i32" | "i64" | "isize" | "i128" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),

@@ -34,16 +34,19 @@ struct State {
 
 impl Session {
     pub(super) fn new(root: &Node) -> Self {
-        Self {
-            secrets: mask::secret_ranges(root),
-            state: RefCell::default(),
-        }
+        Self { secrets: mask::secret_ranges(root), state: RefCell::default() }
     }
 
     /// Whether nothing was dropped and nothing stood in.
     pub(super) fn is_whole(&self) -> bool {
         let state = self.state.borrow();
         state.dropped.is_empty() && state.lacking.is_empty()
+    }
+
+    /// Grows with every round that found something.
+    pub(super) fn progress(&self) -> usize {
+        let state = self.state.borrow();
+        state.dropped.len() + state.lacking.values().map(Vec::len).sum::<usize>()
     }
 
     pub(super) fn finish(self) -> Vec<Problem> {
@@ -56,12 +59,7 @@ impl Session {
 
     /// The keys for which a mapping gets stand-ins.
     pub(super) fn lacking(&self, node: &Node) -> Vec<&'static str> {
-        self.state
-            .borrow()
-            .lacking
-            .get(&id(node))
-            .cloned()
-            .unwrap_or_default()
+        self.state.borrow().lacking.get(&id(node)).cloned().unwrap_or_default()
     }
 
     /// Reports an unknown key, once.
@@ -72,23 +70,14 @@ impl Session {
         }
         let name = key.text().unwrap_or_default();
         // A known key that is already there is not what this one was meant to be.
-        let free: Vec<&str> = fields
-            .iter()
-            .copied()
-            .filter(|field| siblings.get(field).is_none())
-            .collect();
-        let close = fields
-            .iter()
-            .copied()
-            .find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
+        let free: Vec<&str> = fields.iter().copied().filter(|field| siblings.get(field).is_none()).collect();
+        let close =
+            fields.iter().copied().find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
         // A secret that was written where its key belongs must not be repeated.
         let secret =
             self.is_private(key) && siblings.get(name).is_some_and(|value| value.value == Value::Null);
-        let message = if secret {
-            "unknown key".to_owned()
-        } else {
-            format!("unknown key `{}`", short(name))
-        };
+        let message =
+            if secret { "unknown key".to_owned() } else { format!("unknown key `{}`", short(name)) };
         let problem = Problem::at(key.span.clone(), message).maybe_remedy(suggest::remedy(
             name,
             if close.is_some() { &free } else { fields },
@@ -105,10 +94,7 @@ impl Session {
             Fault::Placed => return Fault::Placed,
             Fault::Missing(name) => {
                 let follows = node.get(name).is_some()
-                    || node
-                        .entries()
-                        .iter()
-                        .any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
+                    || node.entries().iter().any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
                 if !follows {
                     state.problems.push(missing(node, key, name));
                 }
@@ -126,24 +112,27 @@ impl Session {
         Fault::Placed
     }
 
+    /// A type's own sentence. Of a private text only the remedy is kept, for the sentence may quote it in
+    /// any guise; about a private list or mapping a type must not quote what is in it.
     fn custom(&self, node: &Node, sentence: &str) -> Problem {
-        let mut sentence = sentence.to_owned();
-        if let (true, Some(text)) = (self.is_private(node), node.text().filter(|text| !text.is_empty())) {
-            sentence = sentence.replace(text, "…");
-        }
-        match sentence.split_once('\n') {
-            Some((message, remedy)) => Problem::at(node.head(), message).remedy(remedy),
-            None => Problem::at(node.head(), sentence),
+        let (message, remedy) = match sentence.rsplit_once('\n') {
+            Some((message, remedy)) => (message, Some(remedy.to_owned())),
+            None => (sentence, None),
+        };
+        match node.text() {
+            Some(text) if self.is_private(node) => {
+                let told = remedy.filter(|remedy| !text.contains(remedy) && !remedy.contains(text));
+                Problem::at(node.span.clone(), format!("{} is not accepted here", self.found(node)))
+                    .maybe_remedy(told)
+            }
+            _ => Problem::at(node.head(), message).maybe_remedy(remedy),
         }
     }
 
     fn word(&self, node: &Node, known: &'static [&'static str]) -> Problem {
         // Of an enum written as a mapping, the key is the word.
         let word = node.entries().first().map_or(node, |(key, _)| key);
-        let problem = Problem::at(
-            word.span.clone(),
-            format!("{} is not known here", self.found(word)),
-        );
+        let problem = Problem::at(word.span.clone(), format!("{} is not known here", self.found(word)));
         if self.is_private(word) {
             return problem;
         }
@@ -152,7 +141,9 @@ impl Session {
 
     fn mismatch(&self, node: &Node, key: Option<&Node>, what: &str) -> Problem {
         let place = match key {
-            None if node.value == Value::Null => return Problem::whole("the file is empty"),
+            None if node.value == Value::Null => {
+                return Problem::whole("the file is empty");
+            }
             Some(key) if node.span.is_empty() => key.span.clone(),
             _ => node.span.clone(),
         };
@@ -181,27 +172,27 @@ impl Session {
     fn is_private(&self, node: &Node) -> bool {
         let filled = matches!(&node.value, Value::Scalar(scalar) if scalar.origin == Origin::Filled);
         filled
-            || self
-                .secrets
-                .iter()
-                .any(|range| range.start <= node.span.start && node.span.end <= range.end)
+            || self.secrets.iter().any(|range| range.start <= node.span.start && node.span.end <= range.end)
     }
 }
 
 fn missing(node: &Node, key: Option<&Node>, name: &str) -> Problem {
-    match key {
+    let problem = match key {
         Some(key) => {
             let owner = short(key.text().unwrap_or_default());
             Problem::at(key.span.clone(), format!("`{owner}` lacks the key `{name}`"))
         }
         None => Problem::at(node.head(), format!("the key `{name}` is missing")),
-    }
+    };
+    problem.remedy(format!("add `{name}: …`"))
 }
 
 fn remedy(node: &Node, what: &str) -> Option<String> {
     let scalar = match &node.value {
         Value::Null => return Some("give the key a value, or remove it".to_owned()),
         Value::Scalar(scalar) => scalar,
+        Value::Seq(_) | Value::Map(_) if what == "text" => return Some("write a single value".to_owned()),
+        Value::Map(_) if what == "a list" => return Some("begin each item with `- `".to_owned()),
         Value::Seq(_) | Value::Map(_) => return None,
     };
     let number = what.contains("number");

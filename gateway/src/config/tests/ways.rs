@@ -16,6 +16,7 @@ fn types_decide_what_plain_text_is() {
     let listen = file.listen.unwrap();
     assert!(listen.tls && listen.bind.port() == 80 && listen.header_bytes == Size(1000));
     let (name, upstream) = file.upstreams.iter().next().unwrap();
+    assert_eq!((&upstream.balance, upstream.timeout, upstream.retries), (&Balance::RoundRobin, None, None));
     assert_eq!((name.as_str(), upstream.servers[0].as_str()), ("no", "on"));
     assert_eq!((upstream.headers["x"].as_str(), upstream.headers["y"].as_str()), ("no", "007"));
 }
@@ -34,9 +35,10 @@ fn spans_point_at_the_text() {
     let text = "version: 1\nroutes:\n  - name: 'é'\n    match: >-\n      GET\n      /x\n";
     let file = good(text);
     let route = &file.routes[0];
-    assert_eq!(&text[route.name.span()], "'é'");
+    assert_eq!(text.get(route.name.span()).unwrap(), "'é'");
     assert_eq!(route.pattern.as_str(), "GET /x");
-    assert!(text[route.pattern.span()].contains("/x"));
+    assert_eq!((&route.upstream, &route.public), (&None, &None));
+    assert!(text.get(route.pattern.span()).unwrap().contains("/x"));
 }
 
 #[test]
@@ -46,7 +48,7 @@ fn entries_keep_the_order_of_the_file() {
     assert_eq!(file.upstreams.names().collect::<Vec<_>>(), ["b", "a"]);
     assert_eq!(file.upstreams.get("a").unwrap().servers.len(), 2);
     let (name, _) = file.upstreams.iter().next().unwrap();
-    assert_eq!(&text[name.span()], "b");
+    assert_eq!(text.get(name.span()).unwrap(), "b");
 }
 
 #[test]
@@ -97,7 +99,8 @@ fn secrets_are_not_interpolated() {
 fn a_value_is_handed_out_only_when_it_is_whole() {
     let (_, file, problems) = read("version: 1\nfoo: 1\n");
     assert!(file.is_some() && problems.len() == 1);
-    for text in ["version: x\n", "foo: 1\n", "version: 1\nroutes: [1]\n", "version: 1\nupstreams: { a: 1 }\n"] {
+    for text in ["version: x\n", "foo: 1\n", "version: 1\nroutes: [1]\n", "version: 1\nupstreams: { a: 1 }\n"]
+    {
         let (_, file, problems) = read(text);
         assert!(file.is_none() && !problems.is_empty(), "{text}");
     }
@@ -112,7 +115,7 @@ fn bounds_hold() {
     assert!(root.is_some());
     let (root, problems) = parse(&" ".repeat(MAX_BYTES + 1));
     assert!(root.is_none() && problems[0].message.contains("4 MiB"));
-    let block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    let block = (0..300).fold(String::new(), |text, depth| text + &" ".repeat(depth) + "a:\n");
     assert!(parse(&block).1[0].message.contains("64 deep"));
 }
 
@@ -148,7 +151,7 @@ fn a_piece_of_an_expression_is_found_in_the_file() {
         let scalar = Spanned::new(value.to_owned(), 5..5 + written.len());
         let at = value.find(piece).unwrap();
         let found = source.within(&scalar, at..at + piece.len());
-        assert_eq!(&text[found], piece, "{written}");
+        assert_eq!(text.get(found).unwrap(), piece, "{written}");
     }
     let source = Source::new("f", "key: ${X}\n");
     let scalar = Spanned::new("filled in".to_owned(), 5..9);
@@ -197,10 +200,56 @@ fn the_schema_tells_the_shapes() {
 /// Pieces of which nearly valid configurations are made.
 static PIECES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     vec![
-        "version", "routes", "upstreams", "secrets", "servers", "name", "match", "value", "headers", ": ", ":",
-        "\n", "\n  ", "\n    ", "- ", "{ ", " }", "[", "]", ", ", "\"", "'", "|\n", ">-\n", "#", "*", "&a ", "!!str ",
-        "!x ", "${PORT}", "${NOPE}", "1", "-0x1", "1e9", "null", "~", "true", "é", "日本", "\t", "\r\n", "\u{feff}",
-        "\\", "---\n", "? ", "30s", "%YAML", "\u{0}", "\u{7f}", "\u{202e}",
+        "version",
+        "routes",
+        "upstreams",
+        "secrets",
+        "servers",
+        "name",
+        "match",
+        "value",
+        "headers",
+        ": ",
+        ":",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "- ",
+        "{ ",
+        " }",
+        "[",
+        "]",
+        ", ",
+        "\"",
+        "'",
+        "|\n",
+        ">-\n",
+        "#",
+        "*",
+        "&a ",
+        "!!str ",
+        "!x ",
+        "${PORT}",
+        "${NOPE}",
+        "1",
+        "-0x1",
+        "1e9",
+        "null",
+        "~",
+        "true",
+        "é",
+        "日本",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        "\\",
+        "---\n",
+        "? ",
+        "30s",
+        "%YAML",
+        "\u{0}",
+        "\u{7f}",
+        "\u{202e}",
     ]
 });
 
@@ -217,7 +266,10 @@ fn holds(text: &str) {
     let shown = report.text(false);
     for problem in report.json().as_array().unwrap() {
         if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
-            assert!(shown.contains(&format!("portcullis.yaml:{line}:{column}\n")), "{line}:{column}\n{shown}");
+            assert!(
+                shown.contains(&format!("portcullis.yaml:{line}:{column}\n")),
+                "{line}:{column}\n{shown}"
+            );
         }
     }
 }
@@ -243,4 +295,100 @@ proptest! {
         prop_assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
         prop_assert_eq!(Size(bytes).to_string().parse::<Size>().unwrap(), Size(bytes));
     }
+}
+
+/// A round for every problem must not make a large file slow.
+#[test]
+fn a_large_file_with_many_problems_is_read_to_its_end() {
+    let route = |n: usize| match n % 100 {
+        0 => format!("  - {{ name: r{n}, match: [] }}\n"),
+        _ => format!("  - {{ name: r{n}, match: GET /{n} }}\n"),
+    };
+    let text = (0..5000).fold("version: 1\nroutes:\n".to_owned(), |text, n| text + &route(n));
+    let (_, file, problems) = read(&text);
+    assert!(file.is_none());
+    assert_eq!(problems.len(), 50);
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Keys {
+    None,
+    File(String),
+    Url { url: String, refresh: Time },
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+struct Even(String);
+
+impl TryFrom<String> for Even {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len().is_multiple_of(2) {
+            Ok(Self(text))
+        } else {
+            Err(format!("`{text}` is odd\nadd a letter"))
+        }
+    }
+}
+
+fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Vec<String> {
+    let (root, mut problems) = parse(text);
+    let mut root = root.unwrap();
+    problems.extend(interpolate(&mut root, text, &|_| Some("odd".to_owned())));
+    let (value, more) = decode::<T>(&root);
+    problems.extend(more);
+    assert_eq!(value.is_some(), problems.is_empty());
+    let source = Source::new("f", text);
+    let line = |problem: Problem| {
+        let place = source.place(problem.span.unwrap_or(0..0).start);
+        let remedy = problem.remedy.unwrap_or_default();
+        format!("{}:{} {} ({remedy})", place.line, place.column, problem.message)
+    };
+    problems.into_iter().map(line).collect()
+}
+
+#[test]
+fn words_may_carry_values() {
+    type Many = Vec<Keys>;
+    assert!(lines::<Many>("[none, { file: x }, { url: { url: y, refresh: 1s } }]").is_empty());
+    assert_eq!(
+        lines::<Many>("[nnoe, file, { none: 1 }, { fil: x }, { url: { ulr: y } }, { file: [] }, {}]"),
+        [
+            "1:2 `nnoe` is not known here (did you mean `none`?)",
+            "1:8 `file` needs a value (write `{ file: … }`)",
+            "1:14 expected a word, found a mapping ()",
+            "1:29 `fil` is not known here (did you mean `file`?)",
+            "1:41 `url` lacks the key `refresh` (add `refresh: …`)",
+            "1:48 unknown key `ulr` (did you mean `url`?)",
+            "1:68 expected text, found a list (write a single value)",
+            "1:74 expected one key of `none`, `file`, `url` ()",
+        ]
+    );
+}
+
+#[test]
+fn a_types_own_sentence_stands_at_its_text_and_tells_no_secret() {
+    type Named = BTreeMap<String, Even>;
+    assert_eq!(lines::<Named>("a: abc\nb: ab\n"), ["1:4 `abc` is odd (add a letter)"]);
+    assert_eq!(
+        lines::<Named>("a: ${X}\n"),
+        ["1:4 text from the environment is not accepted here (add a letter)"]
+    );
+    assert_eq!(
+        lines::<BTreeMap<String, Named>>("secrets: { a: abc }\n"),
+        ["1:15 text is not accepted here (add a letter)"]
+    );
+}
+
+#[test]
+fn numbers_keep_their_bounds() {
+    assert_eq!(lines::<(i8, u64, f64)>("[-128, 18446744073709551615, -1.5e3]"), Vec::<String>::new());
+    assert_eq!(lines::<BTreeMap<u16, bool>>("1: true\n0x2: false\n"), Vec::<String>::new());
+    let faults = lines::<Vec<u8>>("[256, -1, 1.5, 1_000, 99999999999999999999999999999999999999999999]");
+    assert_eq!(faults.len(), 5, "{faults:?}");
+    let many = format!("[{}]", "x, ".repeat(1000));
+    assert!(lines::<Vec<u8>>(&many).last().unwrap().contains("more problems"));
 }

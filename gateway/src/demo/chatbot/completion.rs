@@ -37,17 +37,13 @@ impl Question {
             (Some(Value::String(model)), _) => model.clone(),
             (None, Dialect::Message) => MODEL.to_owned(),
             _ => {
-                return Err(Fault::param(
-                    "model",
-                    "Name a model, for example `portcullis-demo`.",
-                ));
+                return Err(Fault::param("model", "Name a model, for example `portcullis-demo`."));
             }
         };
         let words: Vec<usize> = match (body.get("messages"), body.get("content"), dialect) {
-            (Some(Value::Array(messages)), _, _) => messages
-                .iter()
-                .map(|message| words(message.get("content")))
-                .collect(),
+            (Some(Value::Array(messages)), _, _) => {
+                messages.iter().map(|message| words(message.get("content"))).collect()
+            }
             (None, content @ Some(Value::String(_) | Value::Array(_)), Dialect::Message) => {
                 vec![words(content)]
             }
@@ -60,10 +56,7 @@ impl Question {
         let flag = |pointer| match body.pointer(pointer) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(Fault::param(
-                "stream",
-                "`stream` and `include_usage` are true or false.",
-            )),
+            Some(_) => Err(Fault::param("stream", "`stream` and `include_usage` are true or false.")),
         };
         Ok(Self {
             model,
@@ -107,9 +100,7 @@ impl Reply {
         let (prompt, completion) = (question.all_words, text.split_whitespace().count());
         Self {
             id: format!("chatcmpl-{}", Uuid::now_v7().simple()),
-            created: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             model: question.model.clone(),
             text,
             usage: json!({
@@ -147,10 +138,8 @@ impl Reply {
             format!("data: {chunk}\n\n")
         };
         let word = |word: &str| chunk(choice(json!({ "content": word }), Value::Null), Value::Null);
-        let mut events = vec![chunk(
-            choice(json!({ "role": "assistant", "content": "" }), Value::Null),
-            Value::Null,
-        )];
+        let mut events =
+            vec![chunk(choice(json!({ "role": "assistant", "content": "" }), Value::Null), Value::Null)];
         events.extend(self.text.split_inclusive(' ').map(word));
         events.push(chunk(choice(json!({}), json!("stop")), Value::Null));
         if include_usage {

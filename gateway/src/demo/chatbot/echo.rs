@@ -17,10 +17,7 @@ use super::{BODY_BYTES, Fault};
 /// Answers the handshake and leaves the connection to a task of its own.
 pub(super) fn upgrade(mut request: Request<Incoming>) -> Result<Response<Body>, Fault> {
     let Some(key) = handshake_key(&request) else {
-        return Err(Fault::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "This address speaks WebSocket.",
-        ));
+        return Err(Fault::new(StatusCode::UPGRADE_REQUIRED, "This address speaks WebSocket."));
     };
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
         .map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The handshake's key is malformed."))?;
@@ -46,25 +43,17 @@ fn handshake_key(request: &Request<Incoming>) -> Option<HeaderValue> {
         && lists(headers, &header::CONNECTION, "upgrade")
         && lists(headers, &header::UPGRADE, "websocket")
         && lists(headers, &header::SEC_WEBSOCKET_VERSION, "13");
-    complete
-        .then(|| headers.get(header::SEC_WEBSOCKET_KEY).cloned())
-        .flatten()
+    complete.then(|| headers.get(header::SEC_WEBSOCKET_KEY).cloned()).flatten()
 }
 
 fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|found| found.trim().eq_ignore_ascii_case(token))
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 async fn echo<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(stream: S) {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(BODY_BYTES))
-        .max_frame_size(Some(BODY_BYTES));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(BODY_BYTES)).max_frame_size(Some(BODY_BYTES));
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     // Pings and the closing handshake are answered while reading.
     while let Some(Ok(message)) = socket.next().await {

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ async fn start() -> Bot {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let done = tokio::spawn(serve_with(listener, Duration::from_micros(1), async {
-        drop(stopped.await)
+        drop(stopped.await);
     }));
     Bot { address, stop, done }
 }
@@ -36,10 +37,7 @@ impl Answer {
 
     /// The text of each `data:` line.
     fn events(&self) -> Vec<&str> {
-        self.body
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .collect()
+        self.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect()
     }
 }
 
@@ -56,11 +54,7 @@ impl Bot {
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer {
-            status,
-            head: head.to_lowercase(),
-            body: body.to_owned(),
-        }
+        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
     }
 
     async fn chat(&self, body: &Value) -> Answer {
@@ -108,19 +102,11 @@ async fn a_stream_has_the_words_then_stop_then_done() {
     let events = answer.events();
     let (done, chunks) = events.split_last().unwrap();
     assert_eq!(*done, "[DONE]");
-    let chunks: Vec<Value> = chunks
-        .iter()
-        .map(|chunk| serde_json::from_str(chunk).unwrap())
-        .collect();
+    let chunks: Vec<Value> = chunks.iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
     assert_eq!(chunks.len(), 1 + 17 + 1);
-    assert_eq!(
-        chunks[0]["choices"][0]["delta"],
-        json!({ "role": "assistant", "content": "" })
-    );
-    let said: String = chunks
-        .iter()
-        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
-        .collect();
+    assert_eq!(chunks[0]["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
+    let said: String =
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(said, SENTENCE);
     assert_eq!(chunks[18]["choices"][0]["finish_reason"], "stop");
     for chunk in &chunks {
@@ -138,18 +124,12 @@ async fn usage_comes_last_when_asked_for() {
     ask["stream_options"] = json!({ "include_usage": true });
     let answer = bot.chat(&ask).await;
     let events = answer.events();
-    let chunks: Vec<Value> = events[..events.len() - 1]
-        .iter()
-        .map(|chunk| serde_json::from_str(chunk).unwrap())
-        .collect();
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
     let (last, before) = chunks.split_last().unwrap();
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"]["total_tokens"], 22);
-    assert!(
-        before
-            .iter()
-            .all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some())
-    );
+    assert!(before.iter().all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some()));
 }
 
 #[tokio::test]
@@ -157,11 +137,7 @@ async fn a_streams_first_event_comes_before_its_last_is_due() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // With an hour between two words, only a stream that is not gathered first can be read at all.
-    tokio::spawn(serve_with(
-        listener,
-        Duration::from_hours(1),
-        std::future::pending(),
-    ));
+    tokio::spawn(serve_with(listener, Duration::from_hours(1), std::future::pending()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = "{\"content\":\"hi\",\"stream\":true}";
     let length = body.len();
@@ -182,20 +158,12 @@ async fn the_twins_are_the_tenants() {
     let bot = start().await;
     let list = bot.ask("GET /v1/acme/conversations", "").await.json();
     assert_eq!(list["object"], "list");
-    assert!(
-        list["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|one| one["tenant"] == "acme")
-    );
+    assert!(list["data"].as_array().unwrap().iter().all(|one| one["tenant"] == "acme"));
     let messages = "POST /v1/acme/conversations/c1/messages";
     let answer = bot.ask(messages, r#"{"content":"one two three"}"#).await.json();
     assert_eq!(answer["choices"][0]["message"]["content"], SENTENCE);
     assert_eq!(answer["model"], MODEL);
-    let streamed = bot
-        .ask(messages, r#"{"content":"one two three","stream":true}"#)
-        .await;
+    let streamed = bot.ask(messages, r#"{"content":"one two three","stream":true}"#).await;
     assert_eq!(streamed.events().last(), Some(&"[DONE]"));
 }
 
@@ -207,30 +175,10 @@ async fn faults_have_openais_shape() {
         ("POST /v1/chat/completions", "{", 400, Value::Null),
         ("POST /v1/chat/completions", "[]", 400, json!("model")),
         ("POST /v1/chat/completions", r#"{"model":7}"#, 400, json!("model")),
-        (
-            "POST /v1/chat/completions",
-            r#"{"model":"m"}"#,
-            400,
-            json!("messages"),
-        ),
-        (
-            "POST /v1/chat/completions",
-            r#"{"model":"m","messages":[]}"#,
-            400,
-            json!("messages"),
-        ),
-        (
-            "POST /v1/chat/completions",
-            r#"{"model":"m","messages":[{}],"stream":1}"#,
-            400,
-            json!("stream"),
-        ),
-        (
-            "POST /v1/acme/conversations/c1/messages",
-            "{}",
-            400,
-            json!("content"),
-        ),
+        ("POST /v1/chat/completions", r#"{"model":"m"}"#, 400, json!("messages")),
+        ("POST /v1/chat/completions", r#"{"model":"m","messages":[]}"#, 400, json!("messages")),
+        ("POST /v1/chat/completions", r#"{"model":"m","messages":[{}],"stream":1}"#, 400, json!("stream")),
+        ("POST /v1/acme/conversations/c1/messages", "{}", 400, json!("content")),
         ("POST /v1/acme/conversations/c1/messages", &big, 413, Value::Null),
         ("GET /v1/chat/completions", "", 405, Value::Null),
         ("POST /v1/models", "", 405, Value::Null),
@@ -240,10 +188,7 @@ async fn faults_have_openais_shape() {
         let answer = bot.ask(request, body).await;
         assert_eq!(answer.status, status, "{request}");
         let error = answer.json()["error"].clone();
-        assert!(
-            error["message"].is_string() && error["type"] == "invalid_request_error",
-            "{error}"
-        );
+        assert!(error["message"].is_string() && error["type"] == "invalid_request_error", "{error}");
         assert_eq!(error["param"], param, "{request}");
     }
 }
@@ -254,10 +199,7 @@ async fn the_small_addresses_answer() {
     assert_eq!(bot.ask("GET /healthz", "").await.body, "ok\n");
     assert_eq!(bot.ask("GET /v1/models", "").await.json()["data"][0]["id"], MODEL);
     let me = bot.ask("PUT /whoami?a=b", "").await.json();
-    assert_eq!(
-        (&me["method"], &me["path"]),
-        (&json!("PUT"), &json!("/whoami?a=b"))
-    );
+    assert_eq!((&me["method"], &me["path"]), (&json!("PUT"), &json!("/whoami?a=b")));
     assert_eq!(me["headers"]["x-user-id"], "anna");
 }
 
@@ -273,22 +215,13 @@ fn repeated_headers_are_a_list() {
 async fn the_socket_echoes() {
     let bot = start().await;
     let stream = TcpStream::connect(bot.address).await.unwrap();
-    let (mut socket, _) = tokio_tungstenite::client_async("ws://x/ws", stream)
-        .await
-        .unwrap();
-    use futures_util::SinkExt;
+    let (mut socket, _) = tokio_tungstenite::client_async("ws://x/ws", stream).await.unwrap();
     for message in [Message::text("hello"), Message::binary(vec![0, 255])] {
         socket.send(message.clone()).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap(), message);
     }
-    socket
-        .send(Message::Ping(Bytes::from_static(b"p")))
-        .await
-        .unwrap();
-    assert_eq!(
-        socket.next().await.unwrap().unwrap(),
-        Message::Pong(Bytes::from_static(b"p"))
-    );
+    socket.send(Message::Ping(Bytes::from_static(b"p"))).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::Pong(Bytes::from_static(b"p")));
     socket.close(None).await.unwrap();
     while let Some(message) = socket.next().await {
         assert!(message.unwrap().is_close());

@@ -1,0 +1,321 @@
+//! A file → [`Snapshot`]. The only code that reads configuration files and the environment.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use certs::{KeyPair, sources};
+use rules::policy::Library;
+use rules::problem::{Place, Problem as Fault, Step};
+use rules::secret::Secret;
+
+use super::compile::compile;
+use super::problem::{Problem, Problems};
+use super::raw::{Environment, RawConfig, RawSecret};
+use super::source::Source;
+use super::tree::{Node, Value};
+use super::{Report, decode, interpolate, parse, suggest};
+use crate::snapshot::{CertificateSource, Snapshot, Test};
+
+/// The largest file that a configuration may name, in bytes.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// What a configuration is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve: every secret and certificate must be there.
+    Serve,
+    /// To judge offline: a secret that is not set is stood in for, and certificates stay closed.
+    Judge,
+}
+
+/// A configuration that loaded.
+pub struct Loaded {
+    /// What it says.
+    pub snapshot: Arc<Snapshot>,
+    /// The certificates, when it was loaded to serve.
+    pub certificates: Vec<KeyPair>,
+    /// Its text, for whoever wants to name a line.
+    pub source: Source,
+    tree: Node,
+    /// The files that it was made of.
+    pub files: Vec<PathBuf>,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// The line of `place`, from 1.
+    pub fn line(&self, place: &Place) -> Option<usize> {
+        find(&self.tree, place).map(|span| self.source.place(span.start).line)
+    }
+
+    /// The line of a test, from 1.
+    pub fn test_line(&self, test: &Test) -> Option<usize> {
+        self.line(&Place::root().key("tests").item(test.index))
+    }
+}
+
+/// A configuration that did not load.
+pub struct Broken {
+    source: Source,
+    problems: Vec<Problem>,
+}
+
+impl Broken {
+    /// The report for people.
+    pub fn text(&self, colour: bool) -> String {
+        Report::new(&self.source, &self.problems).text(colour)
+    }
+
+    /// The report for programs.
+    pub fn json(&self) -> serde_json::Value {
+        Report::new(&self.source, &self.problems).json()
+    }
+}
+
+/// Loads the file at `path`.
+///
+/// # Errors
+/// All problems of it, boxed for their size.
+pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
+    let name = path.display().to_string();
+    let broken = |source: Source, problems: Vec<Problem>| {
+        Box::new(Broken { source, problems: Problems::from(problems).sorted() })
+    };
+    let source = read(path)
+        .map_err(|why| {
+            Problem::whole(why).remedy("name the file with `--config`, or write one with `portcullis init`")
+        })
+        .and_then(|bytes| Source::from_bytes(&name, bytes));
+    let source = source.map_err(|problem| broken(Source::new(&name, ""), vec![problem]))?;
+    let (tree, mut problems) = parse(source.text());
+    let Some(mut tree) = tree else { return Err(broken(source, problems)) };
+    problems.extend(interpolate(&mut tree, source.text(), &|name| std::env::var(name).ok()));
+    let (raw, found) = decode::<RawConfig>(&tree);
+    problems.extend(found);
+    let Some(raw) = raw else { return Err(broken(source, problems)) };
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let shelf = Shelf::fill(&raw, base, purpose);
+    let compiled = compile(&raw, &shelf);
+    let placed = |fault: Fault| {
+        let problem = Problem { span: find(&tree, &fault.place), ..Problem::whole(fault.message) };
+        problem.maybe_remedy(fault.remedy)
+    };
+    let (files, faults, mut warnings) = shelf.close();
+    problems.extend(faults.into_iter().map(placed));
+    let snapshot = match compiled {
+        Ok(snapshot) if problems.is_empty() => snapshot,
+        Ok(_) => return Err(broken(source, problems)),
+        Err(faults) => {
+            problems.extend(faults.into_iter().map(placed));
+            return Err(broken(source, problems));
+        }
+    };
+    let mut files: BTreeSet<PathBuf> = files;
+    files.insert(path.to_owned());
+    let mut certificates = Vec::new();
+    if purpose == Purpose::Serve {
+        let base = path.parent().unwrap_or(Path::new(""));
+        match open_certificates(&snapshot, base, &mut files, &mut warnings) {
+            Ok(pairs) => certificates = pairs,
+            Err(faults) => return Err(broken(source, faults.into_iter().map(placed).collect())),
+        }
+    }
+    Ok(Loaded {
+        snapshot: Arc::new(snapshot),
+        certificates,
+        source,
+        tree,
+        files: files.into_iter().collect(),
+        warnings,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let file = File::open(path).map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
+    let mut bytes = Vec::new();
+    let length = file
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
+    if u64::try_from(length).is_ok_and(|length| length > MOST) {
+        return Err(format!("the file `{shown}` is larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// The bytes of the text that `place` means, or of the nearest place around it that exists.
+fn find(tree: &Node, place: &Place) -> Option<std::ops::Range<usize>> {
+    let mut node = tree;
+    let mut span = tree.head();
+    for (index, step) in place.steps.iter().enumerate() {
+        let last = index + 1 == place.steps.len();
+        match (step, &node.value) {
+            (Step::Key(name), Value::Map(entries)) => {
+                let Some((key, value)) = entries.iter().find(|(key, _)| key.text() == Some(name)) else {
+                    break;
+                };
+                let point = if last && place.on_key { key.span.clone() } else { value.head() };
+                // A key without a value has nothing else to point at.
+                span = if point.is_empty() { key.span.clone() } else { point };
+                node = value;
+            }
+            (Step::Item(item), Value::Seq(items)) => {
+                let Some(value) = items.get(*item) else { break };
+                span = value.head();
+                node = value;
+            }
+            _ => break,
+        }
+    }
+    Some(span)
+}
+
+/// The secrets and files that compilation asks for.
+struct Shelf {
+    base: PathBuf,
+    secrets: BTreeMap<String, Secret>,
+    files: RefCell<BTreeSet<PathBuf>>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
+
+impl Shelf {
+    /// Fetches every secret, used or not: one that is missing is found now and not when it is needed.
+    fn fill(raw: &RawConfig, base: PathBuf, purpose: Purpose) -> Self {
+        let mut shelf = Self {
+            base,
+            secrets: BTreeMap::new(),
+            files: RefCell::default(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for (name, secret) in &raw.secrets {
+            let at = Place::root().key("secrets").key(name);
+            let fetched = shelf.fetch(secret, &at).and_then(|secret| {
+                let test = raw.environment == Environment::Production && is_test_key(secret.expose());
+                let refused = || {
+                    at.problem(format!(
+                        "the secret `{name}` is a provider's test key, which production refuses"
+                    ))
+                    .remedy("use the live key, or `environment: staging`")
+                };
+                if test { Err(refused()) } else { Ok(secret) }
+            });
+            // Whoever uses a secret that is missing has nothing to add to that.
+            let stand_in = || Secret::new(vec![b'x'; 64]);
+            let secret = fetched.unwrap_or_else(|fault| {
+                match purpose {
+                    Purpose::Serve => shelf.faults.push(fault),
+                    Purpose::Judge => shelf.warnings.push(format!("{}; a stand-in is used", fault.message)),
+                }
+                stand_in()
+            });
+            shelf.secrets.insert(name.clone(), secret);
+        }
+        shelf
+    }
+
+    fn fetch(&self, secret: &RawSecret, at: &Place) -> Result<Secret, Fault> {
+        let bytes = match (&secret.env, &secret.file, &secret.value) {
+            (Some(name), ..) => {
+                std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec).ok_or_else(|| {
+                    at.key("env")
+                        .problem(format!("the environment variable `{name}` is not set"))
+                        .remedy("set it before the start")
+                })?
+            }
+            (None, Some(path), _) => {
+                let mut bytes = self.open(path).map_err(|why| at.key("file").problem(why))?;
+                let newline =
+                    bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count().min(2);
+                bytes.truncate(bytes.len() - newline);
+                bytes
+            }
+            (None, None, Some(value)) => value.clone().into_bytes(),
+            // Reported by compilation, which checks the form.
+            (None, None, None) => vec![b'x'; 64],
+        };
+        let secret = Secret::new(bytes);
+        if secret.expose().is_empty() {
+            return Err(at.problem("the secret is empty").remedy("give it a value"));
+        }
+        Ok(secret)
+    }
+
+    fn open(&self, path: &str) -> Result<Vec<u8>, String> {
+        let path = self.base.join(path);
+        self.files.borrow_mut().insert(path.clone());
+        read(&path)
+    }
+
+    fn close(self) -> (BTreeSet<PathBuf>, Vec<Fault>, Vec<String>) {
+        (self.files.into_inner(), self.faults, self.warnings)
+    }
+}
+
+impl Library for Shelf {
+    fn secret(&self, name: &str) -> Result<Secret, String> {
+        self.secrets.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.secrets.keys().map(String::as_str).collect();
+            format!("there is no secret `{name}`: {}", suggest::remedy_or_all(name, &known))
+        })
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.open(path)
+    }
+}
+
+/// Keys that providers hand out for trying: with one of these in production, payments look real and are not.
+fn is_test_key(secret: &[u8]) -> bool {
+    [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"]
+        .iter()
+        .any(|prefix| secret.starts_with(prefix))
+}
+
+fn open_certificates(
+    snapshot: &Snapshot,
+    base: &Path,
+    files: &mut BTreeSet<PathBuf>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<KeyPair>, Vec<Fault>> {
+    let Some(https) = &snapshot.site.https else { return Ok(Vec::new()) };
+    let at = Place::root().key("listen").key("https").key("certificates");
+    let (mut pairs, mut faults) = (Vec::new(), Vec::new());
+    for (index, source) in https.certificates.iter().enumerate() {
+        let at = at.item(index);
+        let opened = match source {
+            CertificateSource::SelfSigned(names) => {
+                sources::dev::self_signed(names).map(|made| (made.pair, Vec::new()))
+            }
+            CertificateSource::Files { cert, key } => {
+                let (cert, key) = (base.join(cert), base.join(key));
+                files.extend([cert.clone(), key.clone()]);
+                sources::files::load(&cert, &key).map(|loaded| (loaded.pair, loaded.warnings))
+            }
+        };
+        let made = matches!(source, CertificateSource::SelfSigned(_));
+        match opened {
+            Ok((pair, _))
+                if pair.is_self_signed() && !made && snapshot.environment == Environment::Production =>
+            {
+                faults.push(
+                    at.problem("the certificate is self-signed, which production refuses")
+                        .remedy("use one that clients trust, or `environment: development`"),
+                );
+            }
+            Ok((pair, noticed)) => {
+                pairs.push(pair);
+                warnings.extend(noticed);
+            }
+            Err(error) => faults.push(at.problem(error.to_string())),
+        }
+    }
+    if faults.is_empty() { Ok(pairs) } else { Err(faults) }
+}
