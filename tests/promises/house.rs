@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["demo", "serve"],
+    &["status"],
     &["reload", "admin"],
     &["judge"],
     &["pipeline"],
@@ -26,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Modules that only these may import: the pipeline sees a snapshot, never configuration.
-const RESERVED: &[(&str, &[&str])] = &[("config", &["cli", "serve", "reload"])];
+const RESERVED: &[(&str, &[&str])] = &[("config", &["cli", "serve", "reload", "judge"])];
 
 /// The phases of a request. They are walked from outside, on the wire and offline, and do not know each other.
 const PHASES: &[&str] = &["accept", "dispatch", "enforce", "forward", "inspect", "log", "refuse"];

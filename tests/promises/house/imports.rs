@@ -224,7 +224,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
         match get(at) {
             '/' if get(at + 1) == '/' => {
                 while at < chars.len() && get(at) != '\n' {
-                    at += 1
+                    at += 1;
                 }
             }
             '/' if get(at + 1) == '*' => at = past_comment(&chars, at),
@@ -232,7 +232,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
             '\'' if get(at + 1) == '\\' => {
                 at += 3;
                 while at < chars.len() && get(at) != '\'' {
-                    at += 1
+                    at += 1;
                 }
                 at += 1;
             }
@@ -243,7 +243,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
             }
             c if c.is_alphanumeric() || c == '_' => {
                 while get(at).is_alphanumeric() || get(at) == '_' {
-                    at += 1
+                    at += 1;
                 }
                 let word: String = chars[from..at].iter().collect();
                 let hashes = chars[at..].iter().take_while(|c| **c == '#').count();
@@ -260,7 +260,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
             }
             c => {
                 if !c.is_whitespace() {
-                    out.push((Token::Sign(c), line))
+                    out.push((Token::Sign(c), line));
                 }
                 at += 1;
             }
