@@ -11,6 +11,7 @@ mod admits_only_the_tenant;
 mod bodies_arrive_unchanged;
 mod cannot_be_open;
 mod commands;
+mod examples_hold;
 mod headers_are_clean;
 mod house;
 mod log_tells_all;
