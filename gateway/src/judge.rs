@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use rules::framing::{self, Head, HeadLimits};
 use rules::policies::body::too_large;
+use rules::problem::Place;
 use rules::verdict::{Code, Refusal};
 use serde_json::{Map, Value};
 
@@ -180,8 +181,10 @@ pub struct Trial {
     pub passed: bool,
     /// `allow`, or status and code.
     pub outcome: String,
-    /// The gate that decided, and the line that made it.
+    /// The gate that decided.
     pub decided: Option<String>,
+    /// The configuration that made the gate.
+    pub place: Option<Place>,
     /// Why, in the gate's private words.
     pub why: Option<String>,
 }
@@ -213,9 +216,16 @@ pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     Trial {
         passed,
         outcome,
+        place: refusal.as_ref().and_then(|refusal| place(judgement.visit.as_ref()?, refusal.gate)),
         decided: refusal.as_ref().map(|refusal| refusal.gate.to_owned()),
         why: refusal.map(|refusal| refusal.private.into_owned()),
     }
+}
+
+/// The configuration of the route's gate called `gate`.
+fn place(visit: &Visit, gate: &str) -> Option<Place> {
+    let route = visit.route()?;
+    route.plan.steps().find(|step| step.policy() == gate).map(|step| step.place().clone())
 }
 
 /// A case as a test or `explain` states it: a client somewhere, over the listener that serves.

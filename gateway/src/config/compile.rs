@@ -18,6 +18,8 @@ mod secrets;
 mod trials;
 mod upstreams;
 
+pub(crate) use trials::send;
+
 /// Collects problems while compilation goes on.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
@@ -95,10 +97,9 @@ fn identities(
                     .remedy("write the issuer's https:// name"),
             );
         }
-        let compiled = jwt::compile(name, identity, &at, library).map(Arc::new);
-        if let Some(identity) = problems.keep_all(compiled) {
-            identities.insert(name.clone(), identity);
-        }
+        let compiled = problems.keep_all(jwt::compile(name, identity, &at, library));
+        let identity = compiled.unwrap_or_else(|| jwt::broken(name));
+        identities.insert(name.clone(), Arc::new(identity));
     }
     identities
 }
