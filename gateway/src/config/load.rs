@@ -15,7 +15,7 @@ use rules::secret::Secret;
 
 use super::compile::compile;
 use super::problem::{Problem, Problems};
-use super::raw::{Environment, RawConfig, RawSecret};
+use super::raw::{Environment, Mode, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
@@ -116,6 +116,10 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             return Err(broken(source, problems));
         }
     };
+    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
+    warnings.extend(
+        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name)),
+    );
     let mut files: BTreeSet<PathBuf> = files;
     files.insert(path.to_owned());
     let mut certificates = Vec::new();
