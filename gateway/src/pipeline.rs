@@ -98,12 +98,13 @@ pub struct Passing {
     upstream_ended: Option<Instant>,
     upstream_status: Option<u16>,
     waited: Duration,
-    _in_flight: Option<Counted>,
+    in_flight: Option<Counted>,
 }
 
 /// None until the head was read.
 pub type Context = Option<Box<Passing>>;
 
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed everywhere")]
 fn lost() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the request has no visit")
 }
@@ -258,6 +259,7 @@ impl ProxyHttp for Gateway {
         if let Some(loan) = &mut passing.loan {
             loan.release(session);
         }
+        drop(passing.in_flight.take());
         passing.finish(session, &self.log);
     }
 
@@ -278,7 +280,7 @@ impl Gateway {
         if matches!(way, dispatch::Way::Redirect(_)) {
             return Ok(way);
         }
-        passing._in_flight = Some(passing.metrics().enter());
+        passing.in_flight = Some(passing.metrics().enter());
         enforce::head(&mut passing.visit, session.req_header())?;
         bodies::hold(session, passing, &self.budget).await?;
         Ok(way)
@@ -305,7 +307,7 @@ impl Passing {
             upstream_ended: None,
             upstream_status: None,
             waited: Duration::ZERO,
-            _in_flight: None,
+            in_flight: None,
         }
     }
 

@@ -176,11 +176,12 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
 }
 
 fn server_conf(snapshot: &Snapshot) -> ServerConf {
-    let mut conf = ServerConf::default();
-    conf.upstream_keepalive_pool_size =
-        snapshot.upstreams.iter().map(|upstream| upstream.keepalive).sum::<usize>().max(1);
-    conf.max_retries = MOST_TRIES;
-    conf
+    let keepalive = snapshot.upstreams.iter().map(|upstream| upstream.keepalive).sum::<usize>();
+    ServerConf {
+        upstream_keepalive_pool_size: keepalive.max(1),
+        max_retries: MOST_TRIES,
+        ..ServerConf::default()
+    }
 }
 
 fn target(to: &str) -> Target {
@@ -207,10 +208,11 @@ fn bind(text: &str, bound: &mut Option<SocketAddr>) -> Result<TcpListener, Start
 
 /// Tells where the gateway listens; tests and people with `:0` read it.
 fn announce(bound: &Bound) {
+    use std::fmt::Write as _;
     let mut text = String::new();
     for (name, address) in [("http", bound.http), ("https", bound.https), ("admin", bound.admin)] {
         if let Some(address) = address {
-            text.push_str(&format!("listening {name} {address}\n"));
+            let _ = writeln!(text, "listening {name} {address}");
         }
     }
     text.push_str("ready\n");

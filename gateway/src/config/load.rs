@@ -51,7 +51,7 @@ pub struct Loaded {
 impl Loaded {
     /// The line of `place`, from 1.
     pub fn line(&self, place: &Place) -> Option<usize> {
-        find(&self.tree, place).map(|span| self.source.place(span.start).line)
+        Some(self.source.place(find(&self.tree, place).start).line)
     }
 
     /// The line of a test, from 1.
@@ -103,7 +103,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     let shelf = Shelf::fill(&raw, base, purpose);
     let compiled = compile(&raw, &shelf);
     let placed = |fault: Fault| {
-        let problem = Problem { span: find(&tree, &fault.place), ..Problem::whole(fault.message) };
+        let problem = Problem { span: Some(find(&tree, &fault.place)), ..Problem::whole(fault.message) };
         problem.maybe_remedy(fault.remedy)
     };
     let (files, faults, mut warnings) = shelf.close();
@@ -195,7 +195,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of the text that `place` means, or of the nearest place around it that exists.
-fn find(tree: &Node, place: &Place) -> Option<std::ops::Range<usize>> {
+fn find(tree: &Node, place: &Place) -> std::ops::Range<usize> {
     let mut node = tree;
     let mut span = tree.head();
     for (index, step) in place.steps.iter().enumerate() {
@@ -218,7 +218,7 @@ fn find(tree: &Node, place: &Place) -> Option<std::ops::Range<usize>> {
             _ => break,
         }
     }
-    Some(span)
+    span
 }
 
 /// The secrets and files that compilation asks for.

@@ -1,5 +1,6 @@
 //! What the demo prints: lines that work when they are pasted.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::folder::Folder;
@@ -37,11 +38,12 @@ pub(super) fn text(
     );
     for line in lines(folder, issuer, bound)? {
         let Line { about, answer, command } = line;
-        text.push_str(&format!("\n# {about}: {answer}\n{command}\n"));
+        let _ = write!(text, "\n# {about}: {answer}\n{command}\n");
     }
     let cert = folder.path("cert.pem").display().to_string();
     let config = folder.config().display().to_string();
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "
 OpenAI clients: OPENAI_BASE_URL={base}/v1 SSL_CERT_FILE={cert} OPENAI_API_KEY=(a token from above)
 Status page:    http://127.0.0.1:{admin}/
@@ -51,7 +53,7 @@ The access log follows, one line a request. Ctrl-C stops it.
 ",
         cert = shell::word(&cert),
         admin = port(bound.admin),
-    ));
+    );
     Ok(text)
 }
 
