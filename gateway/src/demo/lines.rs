@@ -19,6 +19,12 @@ pub(super) struct Line {
     pub(super) command: String,
 }
 
+impl Line {
+    fn text(&self) -> String {
+        format!("\n# {}: {}\n{}\n", self.about, self.answer, self.command)
+    }
+}
+
 /// The whole text.
 pub(super) fn text(
     folder: &Folder,
@@ -27,32 +33,24 @@ pub(super) fn text(
     notes: &[String],
 ) -> Result<String, NoSignature> {
     let base = format!("https://localhost:{}", port(bound.https));
-    let mut text = format!("\nA chatbot is served at {base}, with portcullis in front.\n");
-    for note in notes {
-        text.push_str(note);
-        text.push('\n');
-    }
-    text.push_str(
-        "Paste these lines into another terminal. Alice is an admin of acme, Bob a user of globex.\n",
-    );
-    for line in lines(folder, issuer, bound)? {
-        let Line { about, answer, command } = line;
-        text.push_str(&format!("\n# {about}: {answer}\n{command}\n"));
-    }
-    let cert = folder.path("cert.pem").display().to_string();
-    let config = folder.config().display().to_string();
-    text.push_str(&format!(
+    let notes: String = notes.iter().flat_map(|note| [note.as_str(), "\n"]).collect();
+    let requests: Vec<String> = lines(folder, issuer, bound)?.iter().map(Line::text).collect();
+    let requests = requests.concat();
+    let (cert, config) = (folder.path("cert.pem"), folder.config().display());
+    Ok(format!(
         "
+A chatbot is served at {base}, with portcullis in front.
+{notes}Paste these lines into another terminal. Alice is an admin of acme, Bob a user of globex.
+{requests}
 OpenAI clients: OPENAI_BASE_URL={base}/v1 SSL_CERT_FILE={cert} OPENAI_API_KEY=(a token from above)
 Status page:    http://127.0.0.1:{admin}/
 Configuration:  {config} (edit it: a change is in force a second later)
 The access log follows, one line a request. Ctrl-C stops it.
 
 ",
-        cert = shell::word(&cert),
+        cert = shell::word(&cert.display().to_string()),
         admin = port(bound.admin),
-    ));
-    Ok(text)
+    ))
 }
 
 /// The requests to try.
