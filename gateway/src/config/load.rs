@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certs::{KeyPair, sources};
+use certs::{KeyPair, Store, sources};
 use rules::policies::jwt::RawJwt;
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
@@ -15,7 +15,7 @@ use rules::secret::Secret;
 
 use super::compile::compile;
 use super::problem::{Problem, Problems};
-use super::raw::{Environment, RawConfig, RawSecret};
+use super::raw::{Environment, Mode, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
@@ -116,6 +116,10 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             return Err(broken(source, problems));
         }
     };
+    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
+    warnings.extend(
+        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name)),
+    );
     let mut files: BTreeSet<PathBuf> = files;
     files.insert(path.to_owned());
     let mut certificates = Vec::new();
@@ -358,6 +362,12 @@ fn open_certificates(
             }
             Err(error) => faults.push(at.problem(error.to_string())),
         }
+    }
+    let store = Store::new(pairs.clone());
+    for host in snapshot.site.served.iter().filter(|host| !store.covers(host)) {
+        warnings.push(format!(
+            "no certificate covers the host {host}: clients that ask for it by name are refused"
+        ));
     }
     if faults.is_empty() { Ok(pairs) } else { Err(faults) }
 }
