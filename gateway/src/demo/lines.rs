@@ -44,7 +44,7 @@ A chatbot is served at {base}, with portcullis in front.
 {requests}
 OpenAI clients: OPENAI_BASE_URL={base}/v1 SSL_CERT_FILE={cert} OPENAI_API_KEY=(a token from above)
 Status page:    http://127.0.0.1:{admin}/
-Configuration:  {config} (edit it: a change is in force a second later)
+Configuration:  {config} (edit it: changes are taken up within seconds)
 The access log follows, one line a request. Ctrl-C stops it.
 
 ",
