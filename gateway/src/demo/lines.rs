@@ -1,12 +1,9 @@
 //! What the demo prints: lines that work when they are pasted.
 
-use std::net::SocketAddr;
-
 use super::folder::Folder;
 use super::issuer::{ALICE, BOB, Issuer};
+use super::{Ports, shell};
 use crate::mint::NoSignature;
-use crate::serve::Bound;
-use crate::shell;
 
 /// The handshake of a WebSocket, with the example's key of RFC 6455; curl waits for more until its time is up.
 const HANDSHAKE: &str = "--http1.1 --max-time 2 --header 'connection: upgrade' --header 'upgrade: websocket' \
@@ -29,12 +26,12 @@ impl Line {
 pub(super) fn text(
     folder: &Folder,
     issuer: &Issuer,
-    bound: &Bound,
+    ports: Ports,
     notes: &[String],
 ) -> Result<String, NoSignature> {
-    let base = format!("https://localhost:{}", port(bound.https));
+    let base = format!("https://localhost:{}", ports.https);
     let notes: String = notes.iter().flat_map(|note| [note.as_str(), "\n"]).collect();
-    let requests: Vec<String> = lines(folder, issuer, bound)?.iter().map(Line::text).collect();
+    let requests: Vec<String> = lines(folder, issuer, ports)?.iter().map(Line::text).collect();
     let requests = requests.concat();
     let (cert, config) = (folder.path("cert.pem"), folder.config().display());
     Ok(format!(
@@ -49,14 +46,14 @@ The access log follows, one line a request. Ctrl-C stops it.
 
 ",
         cert = shell::word(&cert.display().to_string()),
-        admin = port(bound.admin),
+        admin = ports.admin,
     ))
 }
 
 /// The requests to try.
-pub(super) fn lines(folder: &Folder, issuer: &Issuer, bound: &Bound) -> Result<Vec<Line>, NoSignature> {
+pub(super) fn lines(folder: &Folder, issuer: &Issuer, ports: Ports) -> Result<Vec<Line>, NoSignature> {
     let cert = folder.path("cert.pem").display().to_string();
-    let (cert, port, http) = (shell::word(&cert), port(bound.https), port(bound.http));
+    let (cert, port, http) = (shell::word(&cert), ports.https, ports.http);
     let bearer = |token: String| format!(" --header 'authorization: Bearer {token}'");
     let (alice, bob) = (bearer(issuer.token(&ALICE)?), bearer(issuer.token(&BOB)?));
     let expired = bearer(issuer.expired(&ALICE)?);
@@ -117,8 +114,4 @@ pub(super) fn lines(folder: &Folder, issuer: &Issuer, bound: &Bound) -> Result<V
             command: format!("curl -sS -i http://localhost:{http}/v1/acme/conversations"),
         },
     ])
-}
-
-fn port(address: Option<SocketAddr>) -> u16 {
-    address.map_or(0, |address| address.port())
 }
