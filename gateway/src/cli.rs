@@ -115,7 +115,7 @@ impl Misuse {
 
     /// Says it on stderr.
     pub(crate) fn exit(&self) -> ExitCode {
-        let help = self.remedy.as_ref().map_or_else(String::new, |remedy| format!("help: {remedy}\n"));
+        let help = self.remedy.as_ref().map(|remedy| format!("help: {remedy}\n")).unwrap_or_default();
         complain(&format!("error: {}\n{help}", self.what));
         ExitCode::from(MISUSE)
     }
@@ -170,8 +170,8 @@ mod tests {
         let helps = commands.get_subcommands().filter_map(|command| command.get_after_help());
         let helps: Vec<String> = helps.map(ToString::to_string).collect();
         for line in helps.iter().flat_map(|help| help.lines()) {
-            let Some((_, rest)) = line.split_once("portcullis ") else { continue };
-            let words = words(&format!("portcullis {rest}"));
+            let Some((_, line)) = line.split_once("portcullis ") else { continue };
+            let words = words(&format!("portcullis {line}"));
             let told = Cli::try_parse_from(&words).err();
             assert!(told.is_none(), "{words:?}: {}", told.unwrap());
         }

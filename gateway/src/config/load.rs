@@ -173,9 +173,9 @@ impl Loaded {
             return Err((why, Some("ask the issuer for a token".to_owned())));
         };
         let base = Path::new(self.source.path()).parent().unwrap_or(Path::new("")).to_owned();
-        let shelf = Shelf { base, ..Shelf::default() };
+        let files = Shelf { base, ..Shelf::default() };
         let at = Place::root().key("secrets").key(secret);
-        let secret = shelf.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
+        let secret = files.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
         Ok(Signing { identity, secret })
     }
 }
