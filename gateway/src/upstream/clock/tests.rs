@@ -39,10 +39,11 @@ async fn silence_within_the_answer_is_cut_by_stream_idle() {
     for first_byte in [SECOND, 180 * SECOND] {
         let (mut line, mut theirs) = line();
         let watch = line.clock().watch(first_byte, 3 * SECOND);
-        tokio::join!(read(&mut line), async {
+        let ((_, byte), ()) = tokio::join!(read(&mut line), async {
             sleep(first_byte / 2).await;
             theirs.write_u8(1).await.unwrap();
         });
+        assert_eq!(byte.unwrap(), 1);
         for _ in 0..4 {
             let ((_, byte), ()) = tokio::join!(read(&mut line), async {
                 sleep(2 * SECOND).await;
