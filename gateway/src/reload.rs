@@ -1,5 +1,6 @@
 //! Puts a changed configuration in force: all or nothing. One that does not pass leaves the old one serving.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use certs::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
 use crate::config::load::{Loaded, Purpose, load};
-use crate::edge::EdgeSettings;
+use crate::config::raw::TlsVersion;
+use crate::edge::tls::MinVersion;
+use crate::edge::{self, EdgeSettings};
 use crate::metrics::{Registry, Reload};
 use crate::pipeline::Live;
 use crate::snapshot::{Site, Snapshot};
@@ -34,26 +37,23 @@ pub struct Reloader {
     pub registry: Registry,
     /// The files that the configuration in force was made of.
     pub files: Vec<PathBuf>,
+    /// SIGHUP; received from before the gateway says that it is ready, since until then the signal kills.
+    pub hangups: Signal,
+    /// What the files looked like when they were read.
+    pub seen: Look,
 }
 
 /// What a file looked like: enough to notice a change.
-type Look = Vec<Option<(u64, i64, i64, u64)>>;
+pub type Look = BTreeMap<PathBuf, Option<(u64, i64, i64, u64)>>;
 
 impl Reloader {
     /// Reloads on SIGHUP and whenever a file changed, for ever.
     pub async fn watch(mut self) {
-        let mut hangups = signal(SignalKind::hangup()).ok();
-        let mut seen = look(&self.files);
+        let mut seen = std::mem::take(&mut self.seen);
         let mut changed = false;
         loop {
-            let hangup = async {
-                match &mut hangups {
-                    Some(signal) => signal.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             let told = tokio::select! {
-                _ = hangup => true,
+                _ = self.hangups.recv() => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
             let now = look(&self.files);
@@ -62,7 +62,10 @@ impl Reloader {
             // A change is taken up when it has stood for one look, so that half-written files are passed over.
             if told || (changed && !differs) {
                 self.reload().await;
-                seen = look(&self.files);
+                // What changed while it was read shows as a difference at the next look.
+                let mut known = look(&self.files);
+                known.iter_mut().for_each(|(path, look)| *look = seen.get(path).copied().unwrap_or(*look));
+                seen = known;
                 changed = false;
             } else {
                 changed |= differs;
@@ -117,8 +120,21 @@ impl Reloader {
             let kept = self.settings.load();
             return Ok(EdgeSettings { limits: next.site.limits, tls: kept.tls.clone() });
         }
-        crate::serve::settings(next, &self.store).map_err(|error| error.text(false))
+        settings(next, &self.store)
     }
+}
+
+/// What the edge goes by.
+pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSettings, String> {
+    let tls = snapshot.site.https.as_ref().map(|https| {
+        let version = match https.min_version {
+            TlsVersion::V12 => MinVersion::V1_2,
+            TlsVersion::V13 => MinVersion::V1_3,
+        };
+        edge::tls::server_config(Arc::clone(store) as _, version)
+    });
+    let tls = tls.transpose().map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    Ok(EdgeSettings { limits: snapshot.site.limits, tls })
 }
 
 /// Sockets and the log are opened once, so a change of these cannot be put in force by a reload.
@@ -146,10 +162,11 @@ pub(crate) fn announce(snapshot: &Snapshot, store: &Store, registry: &Registry) 
     }
 }
 
-fn look(files: &[PathBuf]) -> Look {
+/// What the files look like now.
+pub fn look(files: &[PathBuf]) -> Look {
     let one = |path: &PathBuf| {
         let meta = std::fs::metadata(path).ok()?;
         Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
     };
-    files.iter().map(one).collect()
+    files.iter().map(|path| (path.clone(), one(path))).collect()
 }

@@ -11,20 +11,19 @@ use arc_swap::ArcSwap;
 use certs::Store;
 use pingora::server::configuration::ServerConf;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::access_log::{AccessLog, Target};
 use crate::admin::Admin;
 use crate::config::load::{Broken, Loaded, Purpose, load};
-use crate::config::raw::TlsVersion;
-use crate::edge::tls::MinVersion;
-use crate::edge::{self, Edge, EdgeSettings, Kind};
+use crate::edge::{Edge, Kind};
 use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
 use crate::snapshot::Snapshot;
+pub use crate::status::Bound;
 use crate::status::Facts;
 use crate::upstream::{proxy, resolve};
 
@@ -36,17 +35,6 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const BACKLOG: u32 = 4096;
 /// Retries of any request at most; how many a route makes is decided per upstream.
 const MOST_TRIES: usize = 8;
-
-/// The addresses that were bound.
-#[derive(Clone, Debug, Default)]
-pub struct Bound {
-    /// `listen.http`.
-    pub http: Option<SocketAddr>,
-    /// `listen.https`.
-    pub https: Option<SocketAddr>,
-    /// `admin`.
-    pub admin: Option<SocketAddr>,
-}
 
 /// Why nothing is served.
 pub enum StartError {
@@ -104,6 +92,7 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
         warn!("{warning}");
     }
     let snapshot = Arc::clone(&loaded.snapshot);
+    let seen = reload::look(&loaded.files);
     resolve::first(&snapshot.upstreams).await;
     resolve::keep(&snapshot.upstreams);
     let registry = Registry::new();
@@ -113,7 +102,8 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
     let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), &registry)));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
-    let settings = Arc::new(ArcSwap::from_pointee(settings(&snapshot, &store)?));
+    let settings =
+        Arc::new(ArcSwap::from_pointee(reload::settings(&snapshot, &store).map_err(StartError::System)?));
     let gateway = Gateway::new(Arc::clone(&live), Arc::clone(&log));
     let proxy = proxy::proxy(&Arc::new(server_conf(&snapshot)), gateway)
         .await
@@ -123,7 +113,10 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
 
     let mut bound = Bound::default();
     let mut stops = Stops::new()?;
-    let (stopping, stopped) = watch::channel(false);
+    let hangups = signal(SignalKind::hangup()).map_err(system("signals cannot be received"))?;
+    let reopens = signal(SignalKind::user_defined1()).map_err(system("signals cannot be received"))?;
+    let (stopping, is_stopping) = watch::channel(false);
+    let (stop_admin, stopped) = watch::channel(false);
     let mut listeners = Vec::new();
     if let Some(http) = &snapshot.site.http {
         listeners.push((bind(&http.bind, &mut bound.http)?, Kind::Http));
@@ -138,7 +131,7 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
         log: Arc::clone(&log),
         started: Instant::now(),
         bound: bound.clone(),
-        stopping: stopped.clone(),
+        stopping: is_stopping,
     });
     let admin = admin.map(|listener| {
         let mut stopped = stopped.clone();
@@ -147,9 +140,18 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
         };
         tokio::spawn(Admin::new(facts).serve(listener, gone))
     });
-    let reloader = Reloader { path, live, settings, store, registry: registry.clone(), files: loaded.files };
+    let reloader = Reloader {
+        path,
+        live,
+        settings,
+        store,
+        registry: registry.clone(),
+        files: loaded.files,
+        hangups,
+        seen,
+    };
     tokio::spawn(reloader.watch());
-    tokio::spawn(upkeep(registry, Arc::clone(&log)));
+    tokio::spawn(upkeep(registry, Arc::clone(&log), reopens));
     for (listener, kind) in listeners {
         edge.serve(listener, kind);
     }
@@ -158,12 +160,12 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
 
     stops.next().await;
     info!("stopping: running requests may finish");
-    // Not ready first: balancers see it before connections are refused.
+    stopping.send_replace(true);
     tokio::select! {
         cut = edge.drain(DRAIN) => if cut > 0 { warn!(connections = cut, "cut at the end of the drain") },
         () = stops.next() => warn!("told to stop a second time: running requests are cut"),
     }
-    stopping.send_replace(true);
+    stop_admin.send_replace(true);
     if let Some(admin) = admin {
         let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
     }
@@ -171,20 +173,6 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
     let _ = tokio::task::spawn_blocking(move || log.close()).await;
     info!("stopped");
     Ok(())
-}
-
-/// What the edge goes by.
-pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSettings, StartError> {
-    let tls = snapshot.site.https.as_ref().map(|https| {
-        let version = match https.min_version {
-            TlsVersion::V12 => MinVersion::V1_2,
-            TlsVersion::V13 => MinVersion::V1_3,
-        };
-        edge::tls::server_config(Arc::clone(store) as _, version)
-    });
-    let tls =
-        tls.transpose().map_err(|error| StartError::System(format!("TLS cannot be set up: {error}")))?;
-    Ok(EdgeSettings { limits: snapshot.site.limits, tls })
 }
 
 fn server_conf(snapshot: &Snapshot) -> ServerConf {
@@ -229,19 +217,12 @@ fn announce(bound: &Bound) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-async fn upkeep(registry: Registry, log: Arc<AccessLog>) {
-    let mut hangups = signal(SignalKind::user_defined1()).ok();
+async fn upkeep(registry: Registry, log: Arc<AccessLog>, mut reopens: Signal) {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
-        let reopen = async {
-            match &mut hangups {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = ticks.tick() => registry.run_upkeep(),
-            _ = reopen => log.reopen(),
+            _ = reopens.recv() => log.reopen(),
         }
     }
 }

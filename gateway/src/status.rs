@@ -1,5 +1,6 @@
 //! What the admin listener tells of the running gateway.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,17 @@ use crate::access_log::AccessLog;
 use crate::admin::{self, Listener, Server, Status};
 use crate::metrics::Registry;
 use crate::pipeline::Live;
-use crate::serve::Bound;
+
+/// The addresses that were bound.
+#[derive(Clone, Debug, Default)]
+pub struct Bound {
+    /// `listen.http`.
+    pub http: Option<SocketAddr>,
+    /// `listen.https`.
+    pub https: Option<SocketAddr>,
+    /// `admin`.
+    pub admin: Option<SocketAddr>,
+}
 
 /// The running gateway, as far as operators see it.
 pub(crate) struct Facts {
@@ -36,7 +47,7 @@ impl admin::Facts for Facts {
             reasons.push("the gateway is stopping".to_owned());
         }
         for upstream in &self.live.load().snapshot.upstreams {
-            if upstream.choose(0).is_none() {
+            if upstream.choose(None).is_none() {
                 reasons.push(format!("no server of the upstream {} has an address", upstream.name));
             }
         }
@@ -56,7 +67,7 @@ impl admin::Facts for Facts {
         let live = self.live.load();
         let snapshot = &live.snapshot;
         let bound = [("http", self.bound.http), ("https", self.bound.https), ("admin", self.bound.admin)];
-        let listener = |(name, address): (&str, Option<std::net::SocketAddr>)| {
+        let listener = |(name, address): (&str, Option<SocketAddr>)| {
             Some(Listener { name: name.to_owned(), address: address?.to_string() })
         };
         let servers = snapshot.upstreams.iter().flat_map(|upstream| {

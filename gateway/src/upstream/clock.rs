@@ -131,7 +131,8 @@ impl<S> Timed<S> {
         let listening = *self.listening.get_or_insert_with(Instant::now);
         let allowance = self.clock.0.load();
         loop {
-            let allowed = allowance.as_ref().and_then(|allowance| Some((allowance, allowance.deadline(listening)?)));
+            let allowed =
+                allowance.as_ref().and_then(|allowance| Some((allowance, allowance.deadline(listening)?)));
             let Some((allowance, deadline)) = allowed else { return Poll::Pending };
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
             if alarm.is_elapsed() || alarm.deadline() > deadline {

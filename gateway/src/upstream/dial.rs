@@ -15,8 +15,8 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{CustomALPN, SslDigest};
 use pingora::protocols::{
-    ALPN, Digest, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
-    TimingDigest, UniqueID, UniqueIDType,
+    ALPN, Digest, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
 };
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::Peer;
