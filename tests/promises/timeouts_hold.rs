@@ -6,9 +6,7 @@ use harness::raw::Raw;
 use harness::scripted::{Scripted, Step};
 use harness::stage::stage_with;
 use harness::websocket::Socket;
-use harness::{Ask, Backend, Certificates, Site, Stage, json, stage, within};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use harness::{Ask, Backend, Certificates, PATIENCE, Site, Stage, json, stage, within};
 
 async fn on(backend: Backend, certificates: Certificates, tls: bool) -> Stage {
     let site = Site::furnished(&certificates);

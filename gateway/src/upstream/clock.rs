@@ -162,7 +162,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Pending => this.poll_silence(cx).map(Err),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 this.listening = None;
                 if buf.filled().len() > before {
                     this.clock.heard();

@@ -73,3 +73,38 @@ where
     let _ = stop.send(true);
     proxy?
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use pingora::prelude::HttpPeer;
+    use pingora::proxy::Session;
+    use pingora::{Error, ErrorType};
+
+    use super::*;
+
+    struct Nothing;
+
+    #[async_trait]
+    impl ProxyHttp for Nothing {
+        type CTX = ();
+
+        fn new_ctx(&self) {}
+
+        async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
+            Err(Error::new(ErrorType::InternalError))
+        }
+    }
+
+    /// Its listener holds the proxy as long as it is open.
+    #[tokio::test]
+    async fn the_service_and_its_listener_are_gone() {
+        let proxy = proxy(&Arc::default(), Nothing).await.unwrap();
+        let alone = async {
+            while Arc::strong_count(&proxy) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, alone).await.expect("nobody else has the proxy");
+    }
+}
