@@ -2,6 +2,7 @@
 //! says no. The phases are plain functions over a [`Visit`] and a request head; this file hangs them into
 //! Pingora's hooks, and [`crate::judge`] walks the same functions offline.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use rules::verdict::Refusal;
@@ -21,6 +23,7 @@ use crate::mends::unasked_101::Interim;
 use crate::mends::{Loan, chunk_terminator, cookie_crumbs, late_flush};
 use crate::metrics::{Counted, Outcome, Registry, RouteMetrics};
 use crate::snapshot::Snapshot;
+use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
 use crate::visit::Visit;
 
@@ -92,6 +95,7 @@ pub struct Passing {
     loan: Option<Loan>,
     interim: Interim,
     server: Option<(Arc<Server>, InFlight)>,
+    watch: Option<Watch>,
     tries: usize,
     body_seen: u64,
     upstream_began: Option<Instant>,
@@ -151,6 +155,18 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         peer::choose(ctx.as_mut().ok_or_else(lost)?)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        digest: Option<&Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        peer::watch(ctx.as_mut().ok_or_else(lost)?, digest)
     }
 
     async fn upstream_request_filter(
@@ -301,6 +317,7 @@ impl Passing {
             loan: None,
             interim: Interim::default(),
             server: None,
+            watch: None,
             tries: 0,
             body_seen: 0,
             upstream_began: None,

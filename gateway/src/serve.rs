@@ -25,7 +25,7 @@ use crate::reload::{self, Reloader};
 use crate::snapshot::Snapshot;
 pub use crate::status::Bound;
 use crate::status::Facts;
-use crate::upstream::resolve;
+use crate::upstream::{proxy, resolve};
 
 /// How long running requests may take to finish once the gateway was told to stop.
 const DRAIN: Duration = Duration::from_mins(5);
@@ -104,12 +104,12 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
     reload::announce(&snapshot, &store, &registry);
     let settings =
         Arc::new(ArcSwap::from_pointee(reload::settings(&snapshot, &store).map_err(StartError::System)?));
-    let proxy = pingora::proxy::http_proxy(
-        &Arc::new(server_conf(&snapshot)),
-        Gateway::new(Arc::clone(&live), Arc::clone(&log)),
-    );
+    let gateway = Gateway::new(Arc::clone(&live), Arc::clone(&log));
+    let proxy = proxy::proxy(&Arc::new(server_conf(&snapshot)), gateway)
+        .await
+        .map_err(system("the proxy cannot be set up"))?;
     let witness = Doorkeeper::new(Arc::clone(&live), Arc::clone(&log), &registry);
-    let edge = Arc::new(Edge::new(Arc::new(proxy), Arc::clone(&settings), Arc::new(witness)));
+    let edge = Arc::new(Edge::new(proxy, Arc::clone(&settings), Arc::new(witness)));
 
     let mut bound = Bound::default();
     let mut stops = Stops::new()?;
