@@ -23,8 +23,8 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
         }
         (HTTPStatus(503), _) => upstream(Code::NoHealthyUpstream, "no server of the upstream has an address"),
         (ConnectTimedout | TLSHandshakeTimedout, _)
-        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => timed_out(passing),
-        (ReadError, ErrorSource::Upstream) if ran_out => timed_out(passing),
+        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => Some(timed_out(passing)),
+        (ReadError, ErrorSource::Upstream) if ran_out => Some(timed_out(passing)),
         (ReadTimedout, ErrorSource::Downstream) => {
             Some(Refusal::new(Code::RequestTimeout, "body", "the body did not arrive within `body_timeout`"))
         }
@@ -46,8 +46,8 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
     }
 }
 
-fn timed_out(passing: &Passing) -> Option<Refusal> {
+fn timed_out(passing: &Passing) -> Refusal {
     passing.count(Outcome::Timeout);
     let why = "the upstream did not connect or answer in time";
-    Some(Refusal::new(Code::UpstreamTimeout, "upstream", why))
+    Refusal::new(Code::UpstreamTimeout, "upstream", why)
 }
