@@ -1,0 +1,95 @@
+//! The Markdown table.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::Fallible;
+use crate::contender::Contender;
+use crate::instructions::Span;
+use crate::pace::{Pace, Turn};
+
+/// One contender's figures.
+pub(crate) struct Row {
+    /// Whose.
+    pub(crate) contender: &'static Contender,
+    /// Instructions per request.
+    pub(crate) instructions: Option<u64>,
+    /// Its turn in each round.
+    pub(crate) turns: Vec<Turn>,
+}
+
+impl Row {
+    /// Nothing measured yet.
+    pub(crate) fn new(contender: &'static Contender) -> Self {
+        Self { contender, instructions: None, turns: Vec::new() }
+    }
+
+    /// The median over the rounds in µs, and the median of the ratios to `floor` in the same round.
+    fn time(&self, floor: &Self, pick: impl Fn(&Turn) -> Option<Duration>) -> Option<(f64, f64)> {
+        let micros = |turn| pick(turn).map(|time: Duration| time.as_secs_f64() * 1e6);
+        let own: Vec<f64> = self.turns.iter().filter_map(micros).collect();
+        let pairs = self.turns.iter().zip(&floor.turns);
+        let ratios = pairs.filter_map(|(own, floor)| Some(micros(own)? / micros(floor)?)).collect();
+        Some((median(own)?, median(ratios)?))
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// The page that `benches/results` keeps.
+pub(crate) fn markdown(
+    rows: &[Row],
+    facts: &[(&str, String)],
+    pace: &Pace,
+    rounds: u32,
+    span: Span,
+) -> Fallible<String> {
+    let floor = rows.first().ok_or("nobody was compared")?;
+    let mut text = String::from(
+        "# portcullis and a bare Pingora proxy\n\n\
+         Written by `benches/load/run`; `benches/NOTES.md` says what the figures mean. × is the ratio to the first row.\n\n\
+         | TLS, HTTP/1.1, GET, 200 bytes | instructions | × | CPU µs | × | p50 µs | × | p95 µs | × |\n\
+         | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n",
+    );
+    for row in rows {
+        write!(text, "| {} | {} |", row.contender.name, instructions(row, floor)?)?;
+        let figures = [
+            row.time(floor, |turn| turn.cpu),
+            row.time(floor, |turn| Some(turn.p50)),
+            row.time(floor, |turn| Some(turn.p95)),
+        ];
+        for figure in figures {
+            match figure {
+                Some((own, ratio)) => write!(text, " {own:.0} | {ratio:.2} |")?,
+                None => text.push_str(" – | – |"),
+            }
+        }
+        text.push('\n');
+    }
+    writeln!(
+        text,
+        "\nInstructions: callgrind, ({} − {} requests on one connection). Times: {} requests a second over {} \
+         connections, {rounds} interleaved rounds of {} s; medians over the rounds.\n",
+        span.many,
+        span.few,
+        pace.rate,
+        pace.connections,
+        pace.length.as_secs()
+    )?;
+    text.push_str("| measured on | |\n| --- | --- |\n");
+    for (name, value) in facts {
+        writeln!(text, "| {name} | {value} |")?;
+    }
+    Ok(text)
+}
+
+fn instructions(row: &Row, floor: &Row) -> Fallible<String> {
+    let (Some(own), Some(least)) = (row.instructions, floor.instructions) else {
+        return Ok("– | –".to_owned());
+    };
+    let ratio = f64::from(u32::try_from(own)?) / f64::from(u32::try_from(least)?);
+    Ok(format!("{own} | {ratio:.2}"))
+}
