@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::Parser;
@@ -13,7 +12,6 @@ use pingora::listeners::tls::TlsSettings;
 use pingora::prelude::HttpPeer;
 use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
 use pingora::server::Server;
-use pingora::server::configuration::ServerConf;
 
 /// A proxy that lets everything pass.
 #[derive(Parser)]
@@ -52,16 +50,15 @@ impl ProxyHttp for Bare {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse();
-    let conf = ServerConf { grace_period_seconds: Some(0), ..ServerConf::default() };
-    let mut proxy = http_proxy_service(&Arc::new(conf.clone()), Bare { upstream: flags.upstream });
+    let mut server = Server::new(None)?;
+    server.bootstrap();
+    let mut proxy = http_proxy_service(&server.configuration, Bare { upstream: flags.upstream });
     let mut tls = TlsSettings::intermediate(&flags.cert, &flags.key)?;
     tls.enable_h2();
     proxy.add_tls_with_settings(&flags.https.to_string(), None, tls);
     if let Some(http) = flags.http {
         proxy.add_tcp(&http.to_string());
     }
-    let mut server = Server::new_with_opt_and_conf(None, conf);
-    server.bootstrap();
     server.add_service(proxy);
     server.run_forever()
 }

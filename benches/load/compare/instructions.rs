@@ -46,7 +46,7 @@ fn count(stage: &Stage, contender: &Contender, requests: u32, profiles: Option<&
     let text = fs::read_to_string(&profile)?;
     if let Some(kept) = profiles {
         fs::create_dir_all(kept)?;
-        let name: String = contender.name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let name: String = contender.name.chars().filter(char::is_ascii_alphanumeric).collect();
         fs::write(kept.join(format!("callgrind.{name}")), &text)?;
     }
     let total = text.lines().find_map(|line| line.strip_prefix("totals: "));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Fallible;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A running process; killed when dropped.
