@@ -12,7 +12,7 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ("commit", said("git", &["describe", "--always", "--dirty"])),
         ("processor", processor().unwrap_or_else(unknown)),
         ("cores", cores),
-        ("load before the end", load().unwrap_or_else(unknown)),
+        ("load average at the end", load().unwrap_or_else(unknown)),
         ("kernel", said("uname", &["-sr"])),
         ("compiler", said("rustc", &["--version"])),
         ("valgrind", said("valgrind", &["--version"])),

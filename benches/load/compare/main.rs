@@ -73,7 +73,12 @@ fn main() -> Fallible<()> {
         Pace { rate: flags.rate, connections: flags.connections, length: Duration::from_secs(flags.seconds) };
     let doors: Vec<_> = contenders.iter().map(|one| stage.open(one)).collect::<Result<_, _>>()?;
     for round in 1..=flags.rounds {
-        for (row, door) in rows.iter_mut().zip(&doors) {
+        let mut turns: Vec<_> = rows.iter_mut().zip(&doors).collect();
+        // There and back again, so that a drift of the machine favours nobody.
+        if round % 2 == 0 {
+            turns.reverse();
+        }
+        for (row, door) in turns {
             let turn = pace.run(door)?;
             eprintln!("round {round}, {}: p50 {:?}, p95 {:?}", row.contender.name, turn.p50, turn.p95);
             row.turns.push(turn);

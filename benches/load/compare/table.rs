@@ -93,3 +93,25 @@ fn instructions(row: &Row, floor: &Row) -> Fallible<String> {
     let ratio = f64::from(u32::try_from(own)?) / f64::from(u32::try_from(least)?);
     Ok(format!("{own} | {ratio:.2}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::CONTENDERS;
+
+    fn row(instructions: u64, p95: [u64; 3]) -> Row {
+        let turn = |p95| Turn { p50: Duration::from_micros(50), p95: Duration::from_micros(p95), cpu: None };
+        let turns = p95.map(turn).into_iter().collect();
+        Row { contender: &CONTENDERS[0], instructions: Some(instructions), turns }
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_each_rounds_own() {
+        let (floor, own) = (row(1000, [100, 200, 400]), row(1500, [200, 300, 400]));
+        // 2.0, 1.5 and 1.0: a machine that grows slower does not move it.
+        assert_eq!(own.time(&floor, |turn| Some(turn.p95)), Some((300.0, 1.5)));
+        let pace = Pace { rate: 500, connections: 8, length: Duration::from_secs(5) };
+        let text = markdown(&[floor, own], &[], &pace, 3, Span { few: 1, many: 2 }).unwrap();
+        assert!(text.contains("| 1500 | 1.50 | – | – | 50 | 1.00 | 300 | 1.50 |"), "{text}");
+    }
+}
