@@ -23,7 +23,7 @@ pub(crate) fn per_request(
     span: Span,
     profiles: Option<&Path>,
 ) -> Fallible<u64> {
-    let few = count(stage, contender, span.few, None)?;
+    let few = count(stage, contender, span.few, profiles)?;
     let many = count(stage, contender, span.many, profiles)?;
     let requests = span.many.checked_sub(span.few).filter(|requests| *requests > 0);
     Ok(many.saturating_sub(few) / u64::from(requests.ok_or("the long run is not longer than the short one")?))
@@ -47,7 +47,7 @@ fn count(stage: &Stage, contender: &Contender, requests: u32, profiles: Option<&
     if let Some(kept) = profiles {
         fs::create_dir_all(kept)?;
         let name: String = contender.name.chars().filter(char::is_ascii_alphanumeric).collect();
-        fs::write(kept.join(format!("callgrind.{name}")), &text)?;
+        fs::write(kept.join(format!("callgrind.{name}.{requests}")), &text)?;
     }
     let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
     Ok(total.ok_or("a profile without a total")?.trim().parse()?)
