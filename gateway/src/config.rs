@@ -34,12 +34,12 @@ pub use interpolate::interpolate;
 pub use problem::{Note, Problem, Problems};
 pub use report::{Report, wants_colour};
 pub use rules::shapes::OneOrMany;
+pub use rules::units::{Size, Time, UnitError};
 pub use shapes::{Entries, Form};
 pub use source::{Place, Source};
 pub use spanned::Spanned;
 pub use suggest::nearest;
 pub use tree::{Node, Origin, Scalar, Value};
-pub use rules::units::{Size, Time, UnitError};
 pub use yaml::{MAX_BYTES, parse};
 
 #[cfg(test)]

@@ -100,12 +100,13 @@ impl Default for EdgeLimits {
 }
 
 impl EdgeLimits {
+    /// Bytes of a request target (414).
+    pub fn target_bytes(&self) -> usize {
+        self.header_bytes.min(TARGET_BYTES)
+    }
+
     fn head(&self) -> HeadLimits {
-        HeadLimits {
-            bytes: self.header_bytes,
-            fields: self.headers,
-            target_bytes: self.header_bytes.min(TARGET_BYTES),
-        }
+        HeadLimits { bytes: self.header_bytes, fields: self.headers, target_bytes: self.target_bytes() }
     }
 }
 
@@ -228,10 +229,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
         let Ok(local) = tcp.local_addr() else { return };
         let connection = Arc::new(Connection::new(peer, local, kind));
         let ip = connection.peer().ip();
-        let Some(place) = self
-            .peers
-            .take(ip, self.settings.load().limits.connections_per_ip)
-        else {
+        let Some(place) = self.peers.take(ip, self.settings.load().limits.connections_per_ip) else {
             self.witness.connection_refused(kind.name(), ip);
             return;
         };
@@ -291,11 +289,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Open<A> {
     fn new(edge: &Arc<Edge<A>>, kind: Kind, place: Place) -> Self {
         edge.open.send_modify(|open| *open += 1);
         edge.witness.connection_opened(kind.name());
-        Self {
-            edge: Arc::clone(edge),
-            kind,
-            _place: place,
-        }
+        Self { edge: Arc::clone(edge), kind, _place: place }
     }
 }
 

@@ -2,12 +2,19 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;
+pub mod judge;
 pub mod mends;
 pub mod metrics;
+pub mod pipeline;
 pub mod redact;
+pub mod reload;
+pub mod serve;
 mod side_door;
 pub mod snapshot;
+mod status;
 pub mod upstream;
+pub mod visit;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 use pingora::protocols::tls::CaType;
 
 use crate::config::raw::Balance;
+use crate::metrics::{Outcome, Registry, UpstreamMetrics};
 
 pub mod resolve;
 
@@ -30,6 +31,8 @@ pub struct Upstream {
     pub group: u64,
     /// How many times a failed connection is tried again.
     pub retries: usize,
+    /// How many idle connections are kept.
+    pub keepalive: usize,
     /// How long an idle connection is kept: less than backends keep theirs, since a request that meets a
     /// connection just closed is lost.
     pub idle: Duration,
@@ -46,6 +49,26 @@ pub struct Server {
     pub scheme: Scheme,
     /// Requests in progress.
     pub in_flight: AtomicUsize,
+    metrics: OnceLock<UpstreamMetrics>,
+}
+
+impl Server {
+    /// A server that nothing is known of yet.
+    pub fn new(label: String, address: Address, scheme: Scheme) -> Self {
+        Self { label, address, scheme, in_flight: AtomicUsize::new(0), metrics: OnceLock::new() }
+    }
+
+    /// Resolves its metrics; until then nothing is counted.
+    pub fn measure(&self, registry: &Registry, upstream: &str) {
+        self.metrics.get_or_init(|| UpstreamMetrics::new(registry, upstream, &self.label));
+    }
+
+    /// Counts what became of a request.
+    pub fn count(&self, outcome: Outcome) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.record(outcome);
+        }
+    }
 }
 
 /// Where a server is.
@@ -92,14 +115,16 @@ pub struct Parts {
     pub group: u64,
     /// Retries.
     pub retries: usize,
+    /// Idle connections.
+    pub keepalive: usize,
 }
 
 impl Upstream {
     /// From its parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, servers, balance, inject, ca, group, retries } = parts;
+        let Parts { name, servers, balance, inject, ca, group, retries, keepalive } = parts;
         let (idle, turn) = (Duration::from_secs(4), AtomicUsize::new(0));
-        Self { name, servers, balance, inject, ca, group, retries, idle, turn }
+        Self { name, servers, balance, inject, ca, group, retries, keepalive, idle, turn }
     }
 
     /// The server whose turn it is, with the address to connect to; `tried` servers of this request are
@@ -174,12 +199,8 @@ mod tests {
 
     fn upstream(balance: Balance, ports: &[u16]) -> Upstream {
         let server = |port: &u16| {
-            Arc::new(Server {
-                label: format!("http://127.0.0.1:{port}"),
-                address: Address::Fixed(SocketAddr::from(([127, 0, 0, 1], *port))),
-                scheme: Scheme::Http,
-                in_flight: AtomicUsize::new(0),
-            })
+            let address = Address::Fixed(SocketAddr::from(([127, 0, 0, 1], *port)));
+            Arc::new(Server::new(format!("http://127.0.0.1:{port}"), address, Scheme::Http))
         };
         Upstream::new(Parts {
             name: "bot".into(),
@@ -189,13 +210,15 @@ mod tests {
             ca: None,
             group: 0,
             retries: 1,
+            keepalive: 1,
         })
     }
 
     #[test]
     fn takes_turns() {
         let upstream = upstream(Balance::RoundRobin, &[1, 2, 3]);
-        let labels: Vec<_> = (0..6).filter_map(|_| upstream.choose(0)).map(|(server, _)| server.label.clone()).collect();
+        let labels: Vec<_> =
+            (0..6).filter_map(|_| upstream.choose(0)).map(|(server, _)| server.label.clone()).collect();
         assert_eq!(labels[..3], labels[3..]);
         assert_eq!(labels[..3].iter().collect::<std::collections::HashSet<_>>().len(), 3);
     }
@@ -216,12 +239,8 @@ mod tests {
     fn a_name_that_is_not_resolved_is_no_server() {
         let mut upstream = upstream(Balance::RoundRobin, &[1]);
         let found = ArcSwap::from_pointee(Vec::new());
-        let named = Server {
-            label: "http://bot".into(),
-            address: Address::Named { host: "bot".into(), port: 80, found },
-            scheme: Scheme::Http,
-            in_flight: AtomicUsize::new(0),
-        };
+        let address = Address::Named { host: "bot".into(), port: 80, found };
+        let named = Server::new("http://bot".into(), address, Scheme::Http);
         upstream.servers = vec![Arc::new(named)];
         assert!(upstream.choose(0).is_none());
     }

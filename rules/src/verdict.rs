@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Why the gateway said no: the stable name that clients, logs and metrics see.
 ///
@@ -108,12 +108,21 @@ pub struct Refusal {
     pub public: &'static str,
     /// What the operator reads, in the log and in `explain`. May name claims and places, never secrets.
     pub private: Cow<'static, str>,
+    /// Header fields that belong to the answer, such as `Allow`.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// A refusal with the code's own public sentence.
     pub fn new(code: Code, gate: &'static str, private: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, gate, public: code.public(), private: private.into() }
+        Self { code, gate, public: code.public(), private: private.into(), fields: Vec::new() }
+    }
+
+    /// The same refusal with another header field in its answer.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.push((name, value));
+        self
     }
 
     /// The same refusal with a public sentence of its own.

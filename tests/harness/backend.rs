@@ -59,6 +59,11 @@ impl Received {
         assert!(values.next().is_none(), "{name} arrived twice: {:?}", self.headers);
         first
     }
+
+    /// The kept part of the body as JSON; `null` when it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
 }
 
 /// A canned answer for one path.

@@ -222,7 +222,8 @@ impl Client {
             let mut connection = self.connect().await?;
             Ok(connection.try_send(ask).await?)
         };
-        within("an answer", exchange).await
+        // Boxed: a handshake and a connection are too large to be copied around by value.
+        within("an answer", Box::pin(exchange)).await
     }
 }
 
@@ -307,7 +308,8 @@ pub async fn next_piece(body: &mut Incoming) -> Option<Bytes> {
         loop {
             match body.frame().await? {
                 Ok(frame) => {
-                    if let Ok(data) = frame.into_data() {
+                    // HTTP/2 may end a stream with an empty piece.
+                    if let Some(data) = frame.into_data().ok().filter(|data| !data.is_empty()) {
                         return Some(data);
                     }
                 }

@@ -41,14 +41,29 @@ pub use site::{Outcome, Site};
 pub use stage::{Stage, stage};
 
 /// How long any single event may take before the test fails. Generous: two cores run every test at once.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for `event`, or fails the test with what it was waiting for.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, event).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, event).await else {
+        panic!("waited {PATIENCE:?} in vain for {what}");
+    };
+    value
+}
+
+/// Repeats `attempt` until it has an answer, or fails the test with what it was waiting for.
+///
+/// For what nobody announces, such as a file's new content being in force.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+    let search = async {
+        loop {
+            if let Some(found) = attempt().await {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    within(what, search).await
 }
 
 /// SHA-256 in lower-case hex.

@@ -97,6 +97,12 @@ impl Site {
         self.write("portcullis.yaml", &configuration.yaml());
     }
 
+    /// The line of `portcullis.yaml` that contains `part`, from 1.
+    pub fn line_of(&self, part: &str) -> usize {
+        let text = std::fs::read_to_string(self.path("portcullis.yaml")).unwrap();
+        text.lines().position(|line| line.contains(part)).expect(part) + 1
+    }
+
     /// Sets a variable of the environment; `None` takes it away.
     pub fn env(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         self.environment.retain(|(key, _)| key != name);

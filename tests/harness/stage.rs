@@ -73,11 +73,15 @@ impl Stage {
         Client::plain(address).send(Ask::get(path).host(&address.to_string())).await
     }
 
-    /// The value of the metric whose line starts with `series`, 0 when it is not there.
-    pub async fn metric(&self, series: &str) -> f64 {
+    /// The sum of a metric's series that carry these labels; 0 where there is none yet.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = self.admin("/metrics").await.text();
-        let line = text.lines().find(|line| line.starts_with(series));
-        line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().unwrap())
+        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+        text.lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// Nothing that was refused so far has reached the backend, and the gateway still serves.

@@ -1,1 +1,24 @@
-//! x
+//! The promises, a file each. Every test drives the real executable on sockets of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken expectation is how a test says so"
+)]
+
+mod admits_only_the_tenant;
+mod bodies_arrive_unchanged;
+mod cannot_be_open;
+mod commands;
+mod headers_are_clean;
+mod log_tells_all;
+mod malformed_requests;
+mod official_openai_sdk;
+mod refuses_unknown;
+mod reload_and_broken_files;
+mod replay_equals_wire;
+mod slow_and_greedy_clients;
+mod streams_flow;
+mod upgrade_skips_no_gate;
+mod upstreams;

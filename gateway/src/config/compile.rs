@@ -18,6 +18,8 @@ mod secrets;
 mod trials;
 mod upstreams;
 
+pub(crate) use trials::send;
+
 /// Collects problems while compilation goes on.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
@@ -95,10 +97,9 @@ fn identities(
                     .remedy("write the issuer's https:// name"),
             );
         }
-        let compiled = jwt::compile(name, identity, &at, library).map(Arc::new);
-        if let Some(identity) = problems.keep_all(compiled) {
-            identities.insert(name.clone(), identity);
-        }
+        let compiled = problems.keep_all(jwt::compile(name, identity, &at, library));
+        let identity = compiled.unwrap_or_else(|| jwt::broken(name));
+        identities.insert(name.clone(), Arc::new(identity));
     }
     identities
 }
@@ -119,9 +120,9 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) {
         problems.push(
-            place.problem(format!("`{name}` cannot be the name of {what}")).remedy(
-                "use letters, digits, `-`, `_` and `.`, at most 64",
-            ),
+            place
+                .problem(format!("`{name}` cannot be the name of {what}"))
+                .remedy("use letters, digits, `-`, `_` and `.`, at most 64"),
         );
     }
 }
@@ -129,6 +130,8 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
 /// A written reason says something.
 fn reason(text: &str, place: &Place, problems: &mut Problems) {
     if text.trim().len() < 3 {
-        problems.push(place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"));
+        problems.push(
+            place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"),
+        );
     }
 }

@@ -14,17 +14,10 @@ type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 /// else, such as `${1}`, is left alone. It works on the tree, so what is filled in can never add structure.
 /// An unset variable without a default is a problem. `text` is what the tree was read from.
 pub fn interpolate(root: &mut Node, text: &str, environment: Environment<'_>) -> Vec<Problem> {
-    let mut fill = Fill {
-        text,
-        environment,
-        problems: Vec::new(),
-    };
+    let mut fill = Fill { text, environment, problems: Vec::new() };
     match &mut root.value {
         Value::Map(entries) => {
-            for (_, value) in entries
-                .iter_mut()
-                .filter(|(key, _)| key.text() != Some("secrets"))
-            {
+            for (_, value) in entries.iter_mut().filter(|(key, _)| key.text() != Some("secrets")) {
                 fill.node(value);
             }
         }
@@ -89,9 +82,9 @@ impl Fill<'_> {
     fn unset(&self, name: &str, span: &Range<usize>) -> Problem {
         let raw = self.text.get(span.clone()).unwrap_or_default();
         let reference = format!("${{{name}}}");
-        let place = raw.find(&reference).map_or(span.clone(), |at| {
-            span.start + at..span.start + at + reference.len()
-        });
+        let place = raw
+            .find(&reference)
+            .map_or(span.clone(), |at| span.start + at..span.start + at + reference.len());
         Problem::at(place, format!("the environment variable `{name}` is not set"))
             .remedy(format!("set it, or write a default: `${{{name}:-…}}`"))
     }
@@ -111,9 +104,7 @@ impl<'a> Reference<'a> {
             None => (inside, None),
         };
         let mut letters = name.chars();
-        let good = letters
-            .next()
-            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         good.then_some((Self { name, default }, behind))
     }

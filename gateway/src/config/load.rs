@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use certs::{KeyPair, sources};
 use rules::policy::Library;
@@ -17,7 +18,7 @@ use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
-use crate::snapshot::{CertificateSource, Snapshot};
+use crate::snapshot::{CertificateSource, Snapshot, Test};
 
 /// The largest file that a configuration may name, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -34,7 +35,7 @@ pub enum Purpose {
 /// A configuration that loaded.
 pub struct Loaded {
     /// What it says.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The certificates, when it was loaded to serve.
     pub certificates: Vec<KeyPair>,
     /// Its text, for whoever wants to name a line.
@@ -50,6 +51,11 @@ impl Loaded {
     /// The line of `place`, from 1.
     pub fn line(&self, place: &Place) -> Option<usize> {
         find(&self.tree, place).map(|span| self.source.place(span.start).line)
+    }
+
+    /// The line of a test, from 1.
+    pub fn test_line(&self, test: &Test) -> Option<usize> {
+        self.line(&Place::root().key("tests").item(test.index))
     }
 }
 
@@ -81,7 +87,9 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
         Box::new(Broken { source, problems: Problems::from(problems).sorted() })
     };
     let source = read(path)
-        .map_err(|why| Problem::whole(why).remedy("name the file with `--config`, or write one with `portcullis init`"))
+        .map_err(|why| {
+            Problem::whole(why).remedy("name the file with `--config`, or write one with `portcullis init`")
+        })
         .and_then(|bytes| Source::from_bytes(&name, bytes));
     let source = source.map_err(|problem| broken(Source::new(&name, ""), vec![problem]))?;
     let (tree, mut problems) = parse(source.text());
@@ -117,7 +125,14 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             Err(faults) => return Err(broken(source, faults.into_iter().map(placed).collect())),
         }
     }
-    Ok(Loaded { snapshot, certificates, source, tree, files: files.into_iter().collect(), warnings })
+    Ok(Loaded {
+        snapshot: Arc::new(snapshot),
+        certificates,
+        source,
+        tree,
+        files: files.into_iter().collect(),
+        warnings,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -142,7 +157,9 @@ fn find(tree: &Node, place: &Place) -> Option<std::ops::Range<usize>> {
         let last = index + 1 == place.steps.len();
         match (step, &node.value) {
             (Step::Key(name), Value::Map(entries)) => {
-                let Some((key, value)) = entries.iter().find(|(key, _)| key.text() == Some(name)) else { break };
+                let Some((key, value)) = entries.iter().find(|(key, _)| key.text() == Some(name)) else {
+                    break;
+                };
                 let point = if last && place.on_key { key.span.clone() } else { value.head() };
                 // A key without a value has nothing else to point at.
                 span = if point.is_empty() { key.span.clone() } else { point };
@@ -183,8 +200,10 @@ impl Shelf {
             let fetched = shelf.fetch(secret, &at).and_then(|secret| {
                 let test = raw.environment == Environment::Production && is_test_key(secret.expose());
                 let refused = || {
-                    at.problem(format!("the secret `{name}` is a provider's test key, which production refuses"))
-                        .remedy("use the live key, or `environment: staging`")
+                    at.problem(format!(
+                        "the secret `{name}` is a provider's test key, which production refuses"
+                    ))
+                    .remedy("use the live key, or `environment: staging`")
                 };
                 if test { Err(refused()) } else { Ok(secret) }
             });
@@ -204,12 +223,17 @@ impl Shelf {
 
     fn fetch(&self, secret: &RawSecret, at: &Place) -> Result<Secret, Fault> {
         let bytes = match (&secret.env, &secret.file, &secret.value) {
-            (Some(name), ..) => std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec).ok_or_else(|| {
-                at.key("env").problem(format!("the environment variable `{name}` is not set")).remedy("set it before the start")
-            })?,
+            (Some(name), ..) => {
+                std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec).ok_or_else(|| {
+                    at.key("env")
+                        .problem(format!("the environment variable `{name}` is not set"))
+                        .remedy("set it before the start")
+                })?
+            }
             (None, Some(path), _) => {
                 let mut bytes = self.open(path).map_err(|why| at.key("file").problem(why))?;
-                let newline = bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count().min(2);
+                let newline =
+                    bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count().min(2);
                 bytes.truncate(bytes.len() - newline);
                 bytes
             }
@@ -250,7 +274,9 @@ impl Library for Shelf {
 
 /// Keys that providers hand out for trying: with one of these in production, payments look real and are not.
 fn is_test_key(secret: &[u8]) -> bool {
-    [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"].iter().any(|prefix| secret.starts_with(prefix))
+    [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"]
+        .iter()
+        .any(|prefix| secret.starts_with(prefix))
 }
 
 fn open_certificates(
@@ -276,7 +302,9 @@ fn open_certificates(
         };
         let made = matches!(source, CertificateSource::SelfSigned(_));
         match opened {
-            Ok((pair, _)) if pair.is_self_signed() && !made && snapshot.environment == Environment::Production => {
+            Ok((pair, _))
+                if pair.is_self_signed() && !made && snapshot.environment == Environment::Production =>
+            {
                 faults.push(
                     at.problem("the certificate is self-signed, which production refuses")
                         .remedy("use one that clients trust, or `environment: development`"),

@@ -10,10 +10,7 @@ const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
 
 /// The bytes of the document that hold secrets.
 pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
-    root.get("secrets")
-        .map(|secrets| secrets.span.clone())
-        .into_iter()
-        .collect()
+    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().collect()
 }
 
 /// The text with everything below `secrets` that could be one replaced by stars. It keeps its length and
@@ -22,10 +19,7 @@ pub(super) fn masked(text: &str) -> String {
     let mut cover = Cover::default();
     match parse(text) {
         (Some(root), problems) if problems.is_empty() => {
-            cover.regions = secret_ranges(&root)
-                .into_iter()
-                .map(|range| with_comment(text, range))
-                .collect();
+            cover.regions = secret_ranges(&root).into_iter().map(|range| with_comment(text, range)).collect();
             if let Some(secrets) = root.get("secrets") {
                 cover.look_at(secrets, None);
             }
@@ -33,13 +27,7 @@ pub(super) fn masked(text: &str) -> String {
         _ => cover.regions = by_looks(text),
     }
     text.char_indices()
-        .map(|(at, letter)| {
-            if cover.hides(at, letter) {
-                star(letter)
-            } else {
-                letter
-            }
-        })
+        .map(|(at, letter)| if cover.hides(at, letter) { star(letter) } else { letter })
         .collect()
 }
 
@@ -84,11 +72,7 @@ impl Cover {
             Value::Map(entries) => {
                 for (key, value) in entries {
                     // A key without a value may be a secret that lost its key.
-                    let list = if value.value == Value::Null {
-                        &mut self.values
-                    } else {
-                        &mut self.names
-                    };
+                    let list = if value.value == Value::Null { &mut self.values } else { &mut self.names };
                     list.push(key.span.clone());
                     self.look_at(value, key.text());
                 }
@@ -99,20 +83,14 @@ impl Cover {
 
 /// Whether one of the spans, in order and apart, covers an offset.
 fn covered(spans: &[Range<usize>], at: usize) -> bool {
-    spans
-        .get(spans.partition_point(|span| span.end <= at))
-        .is_some_and(|span| span.start <= at)
+    spans.get(spans.partition_point(|span| span.end <= at)).is_some_and(|span| span.start <= at)
 }
 
 /// A comment behind the last value belongs to it.
 fn with_comment(text: &str, range: Range<usize>) -> Range<usize> {
     let rest = text.get(range.end..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
-    if line.trim_start().starts_with('#') {
-        range.start..range.end + line.len()
-    } else {
-        range
-    }
+    if line.trim_start().starts_with('#') { range.start..range.end + line.len() } else { range }
 }
 
 /// From each `secrets:` at the start of a line to the next line that is not indented; from one
@@ -125,15 +103,9 @@ fn by_looks(text: &str) -> Vec<Range<usize>> {
         if covered(&regions, at) || !rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
             continue;
         }
-        let line_start = text
-            .get(..at)
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |newline| newline + 1);
-        let end = if at == line_start {
-            after + block(rest)
-        } else {
-            text.len()
-        };
+        let line_start =
+            text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let end = if at == line_start { after + block(rest) } else { text.len() };
         regions.push(after..end);
     }
     regions

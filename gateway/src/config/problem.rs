@@ -27,20 +27,12 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place, in bytes of the source.
     pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            span: Some(span),
-            ..Self::whole(message)
-        }
+        Self { span: Some(span), ..Self::whole(message) }
     }
 
     /// A problem of the whole file.
     pub fn whole(message: impl Into<String>) -> Self {
-        Self {
-            span: None,
-            message: message.into(),
-            remedy: None,
-            notes: Vec::new(),
-        }
+        Self { span: None, message: message.into(), remedy: None, notes: Vec::new() }
     }
 
     /// Adds what to do about it.
@@ -60,10 +52,7 @@ impl Problem {
     /// Adds a second place with a few words.
     #[must_use]
     pub fn note(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
-        self.notes.push(Note {
-            span,
-            text: text.into(),
-        });
+        self.notes.push(Note { span, text: text.into() });
         self
     }
 }
@@ -100,16 +89,10 @@ impl Problems {
 
     /// The problems in the order of the file, each once; those of the whole file come first.
     pub fn sorted(mut self) -> Vec<Problem> {
-        self.0
-            .sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
+        self.0.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
         let mut once: Vec<Problem> = Vec::with_capacity(self.0.len());
         for problem in self.0 {
-            if !once
-                .iter()
-                .rev()
-                .take_while(|seen| seen.span == problem.span)
-                .any(|seen| *seen == problem)
-            {
+            if !once.iter().rev().take_while(|seen| seen.span == problem.span).any(|seen| *seen == problem) {
                 once.push(problem);
             }
         }

@@ -185,7 +185,11 @@ pub struct RawHsts {
 
 impl Default for RawHsts {
     fn default() -> Self {
-        Self { max_age: Time(Duration::from_secs(365 * 24 * 3600)), include_subdomains: false, preload: false }
+        Self {
+            max_age: Time(Duration::from_secs(365 * 24 * 3600)),
+            include_subdomains: false,
+            preload: false,
+        }
     }
 }
 

@@ -27,20 +27,12 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// A report of problems in the order in which they are given.
     pub fn new(source: &'a Source, problems: &'a [Problem]) -> Self {
-        Self {
-            source,
-            problems,
-            shown: mask::masked(source.text()),
-        }
+        Self { source, problems, shown: mask::masked(source.text()) }
     }
 
     /// The report in the style of rustc, with a line that counts at the end; empty without problems.
     pub fn text(&self, colour: bool) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let path = self.source.path();
         let count = match self.problems.len() {
             0 => return String::new(),
@@ -96,16 +88,9 @@ impl<'a> Report<'a> {
             (first.min(span.start), last.max(self.one_line(span).end))
         });
         let first = floor(&self.shown, first);
-        let start = self
-            .shown
-            .get(..first)
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |at| at + 1);
-        let end = self
-            .shown
-            .get(last..)
-            .and_then(|rest| rest.find('\n'))
-            .map_or(self.shown.len(), |at| last + at);
+        let start = self.shown.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let end =
+            self.shown.get(last..).and_then(|rest| rest.find('\n')).map_or(self.shown.len(), |at| last + at);
         let local = |span: &Range<usize>| {
             let span = self.one_line(span);
             span.start.saturating_sub(start)..span.end.saturating_sub(start)

@@ -37,11 +37,6 @@ pub(super) fn integer(text: &str) -> Option<i128> {
 /// A plain scalar as a finite number.
 pub(super) fn float(text: &str) -> Option<f64> {
     let numeric = text.chars().any(|c| c.is_ascii_digit())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
-    numeric
-        .then(|| text.parse::<f64>().ok())
-        .flatten()
-        .filter(|number| number.is_finite())
+        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
+    numeric.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
 }

@@ -28,10 +28,7 @@ impl Source {
         if let Some(rest) = text.strip_prefix('\u{feff}') {
             text = rest.to_owned();
         }
-        Self {
-            path: path.into(),
-            text,
-        }
+        Self { path: path.into(), text }
     }
 
     /// A source from the bytes of a file; a [`Problem`] when they are not UTF-8.
@@ -40,12 +37,7 @@ impl Source {
             Ok(text) => Ok(Self::new(path, text)),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
-                let line = 1 + error
-                    .as_bytes()
-                    .iter()
-                    .take(good)
-                    .filter(|byte| **byte == b'\n')
-                    .count();
+                let line = 1 + error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
                 Err(Problem::whole(format!("line {line} is not UTF-8 text")).remedy("save the file as UTF-8"))
             }
         }
@@ -76,9 +68,8 @@ impl Source {
     pub fn within(&self, scalar: &Spanned<String>, piece: Range<usize>) -> Range<usize> {
         let whole = scalar.span();
         let raw = self.text.get(whole.clone()).unwrap_or_default();
-        align::piece(raw, scalar, piece).map_or(whole.clone(), |found| {
-            whole.start + found.start..whole.start + found.end
-        })
+        align::piece(raw, scalar, piece)
+            .map_or(whole.clone(), |found| whole.start + found.start..whole.start + found.end)
     }
 }
 

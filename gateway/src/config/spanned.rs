@@ -23,11 +23,7 @@ pub struct Spanned<T> {
 impl<T> Spanned<T> {
     /// A value at a place.
     pub fn new(value: T, span: Range<usize>) -> Self {
-        Self {
-            value,
-            start: span.start,
-            end: span.end,
-        }
+        Self { value, start: span.start, end: span.end }
     }
 
     /// The place, in bytes of the source.
@@ -42,11 +38,7 @@ impl<T> Spanned<T> {
 
     /// The same place for another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned {
-            value: change(self.value),
-            start: self.start,
-            end: self.end,
-        }
+        Spanned { value: change(self.value), start: self.start, end: self.end }
     }
 }
 

@@ -15,18 +15,16 @@ pub fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Opt
 
 /// The remedy for a wrong name: the nearest known one, else all of them.
 pub(crate) fn remedy_or_all(wrong: &str, known: &[&str]) -> String {
-    let all = || if known.is_empty() { "define it first".to_owned() } else { format!("use one of {}", list(known)) };
+    let all = || {
+        if known.is_empty() { "define it first".to_owned() } else { format!("use one of {}", list(known)) }
+    };
     nearest(wrong, known.iter().copied()).map_or_else(all, |name| format!("did you mean `{name}`?"))
 }
 
 /// The remedy for a wrong name: the nearest known one, else all of them if they are few.
 pub(super) fn remedy(wrong: &str, known: &[&str], what: &str) -> Option<String> {
     // Cost of the distance grows with the product of the lengths.
-    let close = if wrong.len() <= 80 {
-        nearest(wrong, known.iter().copied())
-    } else {
-        None
-    };
+    let close = if wrong.len() <= 80 { nearest(wrong, known.iter().copied()) } else { None };
     match (close, known) {
         (Some(name), _) => Some(format!("did you mean `{name}`?")),
         (None, []) => None,
@@ -38,16 +36,9 @@ pub(super) fn remedy(wrong: &str, known: &[&str], what: &str) -> Option<String> 
 
 /// Names for a sentence.
 pub(super) fn list(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, '-' | '_' | '.'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).flat_map(char::to_lowercase).collect()
 }

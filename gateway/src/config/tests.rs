@@ -94,10 +94,6 @@ fn report(text: &str) -> String {
 
 fn good(text: &str) -> File {
     let (source, file, problems) = read(text);
-    assert!(
-        problems.is_empty(),
-        "{}",
-        Report::new(&source, &problems).text(false)
-    );
+    assert!(problems.is_empty(), "{}", Report::new(&source, &problems).text(false));
     file.unwrap()
 }

@@ -56,10 +56,7 @@ impl Node {
 
     /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, name: &str) -> Option<&Node> {
-        self.entries()
-            .iter()
-            .find(|(key, _)| key.text() == Some(name))
-            .map(|(_, value)| value)
+        self.entries().iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
     }
 
     /// The entries of a mapping; none for anything else.
@@ -82,9 +79,7 @@ impl Node {
     /// Where to point when the value as a whole is meant: the first key of a mapping.
     pub(super) fn head(&self) -> Range<usize> {
         match &self.value {
-            Value::Map(entries) => entries
-                .first()
-                .map_or(self.span.clone(), |(key, _)| key.span.clone()),
+            Value::Map(entries) => entries.first().map_or(self.span.clone(), |(key, _)| key.span.clone()),
             Value::Null | Value::Scalar(_) | Value::Seq(_) => self.span.clone(),
         }
     }

@@ -24,19 +24,10 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
         return (None, vec![Problem::whole(message)]);
     }
-    let mut builder = Builder {
-        text,
-        stack: Vec::new(),
-        root: None,
-        nodes: 0,
-        problems: Vec::new(),
-    };
+    let mut builder = Builder { text, stack: Vec::new(), root: None, nodes: 0, problems: Vec::new() };
     match builder.run() {
         Ok(()) => {
-            let root = builder.root.unwrap_or(Node {
-                span: 0..0,
-                value: Value::Null,
-            });
+            let root = builder.root.unwrap_or(Node { span: 0..0, value: Value::Null });
             (Some(root), builder.problems)
         }
         Err(problem) => {
@@ -54,11 +45,7 @@ struct Open {
 
 enum Parts {
     Seq(Vec<Node>),
-    Map {
-        entries: Vec<(Node, Node)>,
-        seen: HashMap<String, Range<usize>>,
-        key: Option<Node>,
-    },
+    Map { entries: Vec<(Node, Node)>, seen: HashMap<String, Range<usize>>, key: Option<Node> },
 }
 
 struct Builder<'a> {
@@ -82,11 +69,7 @@ impl Builder<'_> {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
-                        return refuse(
-                            place,
-                            "a second document begins here",
-                            "keep one document in a file",
-                        );
+                        return refuse(place, "a second document begins here", "keep one document in a file");
                     }
                 }
                 Event::Alias(_) | Event::UnresolvedAlias(_) => self.alias(place)?,
@@ -105,11 +88,7 @@ impl Builder<'_> {
                     self.open(&place, tag.as_deref(), "seq", Parts::Seq(Vec::new()))?;
                 }
                 Event::MappingStart(_, _, tag) => {
-                    let parts = Parts::Map {
-                        entries: Vec::new(),
-                        seen: HashMap::new(),
-                        key: None,
-                    };
+                    let parts = Parts::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
                     self.open(&place, tag.as_deref(), "map", parts)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(&place)?,
@@ -136,10 +115,7 @@ impl Builder<'_> {
         if self.stack.len() >= MAX_DEPTH {
             return Err(Box::new(syntax::too_deep(place.clone())));
         }
-        self.stack.push(Open {
-            start: place.start,
-            parts,
-        });
+        self.stack.push(Open { start: place.start, parts });
         Ok(())
     }
 
@@ -154,10 +130,7 @@ impl Builder<'_> {
         // A block collection ends where the next token begins; what it holds ends sooner.
         let raw = self.text.get(open.start..place.end).unwrap_or_default();
         let end = open.start + raw.trim_end().len();
-        self.add(Node {
-            span: open.start..end,
-            value,
-        })
+        self.add(Node { span: open.start..end, value })
     }
 
     fn add(&mut self, node: Node) -> Step {
@@ -203,11 +176,7 @@ fn is_plain_bang(tag: &Tag) -> bool {
 }
 
 fn unknown_tag(tag: &Tag, place: Range<usize>) -> Step {
-    refuse(
-        place,
-        format!("the YAML tag `{}` is not supported here", tag.original()),
-        "remove the tag",
-    )
+    refuse(place, format!("the YAML tag `{}` is not supported here", tag.original()), "remove the tag")
 }
 
 fn scalar_node(
@@ -223,23 +192,14 @@ fn scalar_node(
         None | Some((_, Some("str"))) => Origin::Quoted,
         Some((tag, _)) if is_plain_bang(tag) => Origin::Quoted,
         Some((tag, _)) => {
-            let place = span
-                .tag_span()
-                .and_then(|span| span.byte_range())
-                .unwrap_or(place);
-            return unknown_tag(tag, place).map(|()| Node {
-                span: 0..0,
-                value: Value::Null,
-            });
+            let place = span.tag_span().and_then(|span| span.byte_range()).unwrap_or(place);
+            return unknown_tag(tag, place).map(|()| Node { span: 0..0, value: Value::Null });
         }
     };
     let value = if origin == Origin::Plain && scalar::is_null(&text) {
         Value::Null
     } else {
-        Value::Scalar(Scalar {
-            text: text.into_owned(),
-            origin,
-        })
+        Value::Scalar(Scalar { text: text.into_owned(), origin })
     };
     Ok(Node { span: place, value })
 }

@@ -109,8 +109,7 @@ impl Connection {
     }
 
     pub(super) fn count_bytes(&self, bytes: usize) {
-        self.bytes_read
-            .fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.bytes_read.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts a request; returns its number, from 1.

@@ -25,10 +25,7 @@ impl Peers {
             return None;
         }
         open.insert(network, count + 1);
-        Some(Place {
-            peers: Arc::clone(self),
-            network,
-        })
+        Some(Place { peers: Arc::clone(self), network })
     }
 }
 
@@ -70,10 +67,7 @@ mod tests {
         drop(one);
         assert!(peers.take(ip("192.0.2.1"), 2).is_some());
         drop(two);
-        assert!(
-            peers.0.lock().unwrap().is_empty(),
-            "nothing is kept of peers that left"
-        );
+        assert!(peers.0.lock().unwrap().is_empty(), "nothing is kept of peers that left");
     }
 
     #[test]

@@ -21,13 +21,15 @@ mod secure;
 const LONG: Duration = Duration::from_secs(20);
 
 /// A deadline short enough to wait for.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(250);
 
 /// Answers `METHOD path body-length`; `/slow` waits to be released.
 #[derive(Default)]
 pub(super) struct App {
     seen: Mutex<Vec<String>>,
     keepalive: Mutex<Option<u64>>,
+    /// Where `/tunnel` leads.
+    upstream: Mutex<Option<SocketAddr>>,
     started: Notify,
     release: Notify,
 }
@@ -46,7 +48,8 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
-        pingora::Error::e_explain(pingora::ErrorType::InternalError, "the app answers by itself")
+        let upstream = self.0.upstream.lock().unwrap().expect("the app answers by itself");
+        Ok(Box::new(HttpPeer::new(upstream, false, String::new())))
     }
 
     async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
@@ -57,6 +60,9 @@ impl ProxyHttp for Proxy {
         if line.ends_with("/slow") {
             self.0.started.notify_one();
             self.0.release.notified().await;
+        }
+        if line.ends_with("/tunnel") {
+            return Ok(false);
         }
         let mut length = 0;
         while let Some(bytes) = session.read_request_body().await? {
@@ -134,12 +140,7 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         edge.serve(listener, kind);
-        Self {
-            app,
-            notes,
-            edge,
-            address,
-        }
+        Self { app, notes, edge, address }
     }
 
     async fn plain(limits: EdgeLimits) -> Self {
@@ -158,9 +159,7 @@ impl Bench {
 /// Everything up to the end of the stream, a reset included.
 async fn to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
-    let _ = timeout(LONG, stream.read_to_end(&mut all))
-        .await
-        .expect("the connection was not closed");
+    let _ = timeout(LONG, stream.read_to_end(&mut all)).await.expect("the connection was not closed");
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -179,10 +178,7 @@ async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
             .map(|(_, value)| value.parse().unwrap());
         let mut body = vec![0; length.expect("a length")];
         stream.read_exact(&mut body).await.unwrap();
-        (
-            head.lines().next().unwrap().to_owned(),
-            String::from_utf8(body).unwrap(),
-        )
+        (head.lines().next().unwrap().to_owned(), String::from_utf8(body).unwrap())
     };
     timeout(LONG, reading).await.expect("no answer")
 }
@@ -194,12 +190,7 @@ async fn dribble(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8
         let mut pace = tokio::time::interval(SHORT / 10);
         for byte in bytes.iter().cycle() {
             pace.tick().await;
-            if writing
-                .write_all(&[*byte])
-                .await
-                .and(writing.flush().await)
-                .is_err()
-            {
+            if writing.write_all(&[*byte]).await.and(writing.flush().await).is_err() {
                 break;
             }
         }

@@ -49,11 +49,7 @@ impl Loan {
         }
         let (send_home, home) = oneshot::channel();
         let real = std::mem::replace(&mut *session.downstream_session, nobody());
-        let stand_in = Borrowed {
-            real,
-            claims,
-            home: Some(send_home),
-        };
+        let stand_in = Borrowed { real, claims, home: Some(send_home) };
         *session.downstream_session = ServerSession::new_custom(Box::new(stand_in));
         Ok(Self { home: Some(home) })
     }
@@ -148,11 +144,7 @@ impl<C: Claims> CustomSession for Borrowed<C> {
 
     async fn write_response_header(&mut self, resp: Box<ResponseHeader>, end: bool) -> Result<()> {
         self.real.write_response_header(resp).await?;
-        if end {
-            self.real.finish_body().await
-        } else {
-            Ok(())
-        }
+        if end { self.real.finish_body().await } else { Ok(()) }
     }
 
     async fn write_response_header_ref(&mut self, resp: &ResponseHeader, end: bool) -> Result<()> {

@@ -15,11 +15,7 @@ pub fn join(header: &mut RequestHeader) -> Result<()> {
     if crumbs.iter().nth(1).is_none() {
         return Ok(());
     }
-    let joined = crumbs
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect::<Vec<_>>()
-        .join(&b"; "[..]);
+    let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     let joined = HeaderValue::from_bytes(&joined).or_err(ErrorType::InvalidHTTPHeader, "joined cookie")?;
     header.insert_header(header::COOKIE, joined)
 }

@@ -32,11 +32,7 @@ fn is_stream(response: &ResponseHeader) -> bool {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| {
-            STREAMS
-                .iter()
-                .any(|stream| essence.trim().eq_ignore_ascii_case(stream))
-        })
+        .is_some_and(|essence| STREAMS.iter().any(|stream| essence.trim().eq_ignore_ascii_case(stream)))
 }
 
 #[cfg(test)]

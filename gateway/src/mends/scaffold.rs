@@ -28,10 +28,7 @@ where
 {
     let app = Arc::new(http_proxy(&Arc::new(ServerConf::default()), gateway));
     let (h1, h2) = (listen().await, listen().await);
-    let listening = Listening {
-        h1: h1.local_addr().unwrap(),
-        h2: h2.local_addr().unwrap(),
-    };
+    let listening = Listening { h1: h1.local_addr().unwrap(), h2: h2.local_addr().unwrap() };
     for (listener, speaks_h2) in [(h1, false), (h2, true)] {
         let app = Arc::clone(&app);
         tokio::spawn(async move {

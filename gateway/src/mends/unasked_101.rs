@@ -44,9 +44,8 @@ impl Interim {
 
 fn switches_to_websocket(response: &ResponseHeader) -> bool {
     let mut upgrades = response.headers.get_all(header::UPGRADE).iter();
-    let to_websocket = upgrades
-        .next()
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let to_websocket =
+        upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     response.version == Version::HTTP_11 && to_websocket && upgrades.next().is_none()
 }
 

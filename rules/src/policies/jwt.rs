@@ -39,7 +39,8 @@ pub struct RawJwt {
     pub issuer: String,
     /// The token's `aud` must have one of these.
     pub audience: OneOrMany<String>,
-    /// The algorithms that are accepted; by default those of the keys.
+    /// The algorithms that are accepted; by default HS256 with a secret, and with public keys those that their
+    /// kinds allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<Algorithm>,
     /// Where the keys are.
@@ -168,6 +169,25 @@ pub fn compile(
     Ok(IdentityDef { name, gate, tells, owns })
 }
 
+/// Stands in for an identity that does not compile, so that whoever names it is not reported too. It lets nobody
+/// in, and its configuration never comes into force.
+pub fn broken(name: &str) -> IdentityDef {
+    struct Closed;
+
+    impl IdentityGate for Closed {
+        fn identify(&self, _: &View<'_>) -> Result<Arc<Caller>, Refusal> {
+            Err(Refusal::new(Code::Internal, GATE, "the identity did not compile"))
+        }
+
+        fn assume(&self, _: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
+            Err(Refusal::new(Code::Internal, GATE, "the identity did not compile"))
+        }
+    }
+
+    let tells = Tells { tenant: true, roles: true, scopes: true };
+    IdentityDef { name: name.into(), gate: Arc::new(Closed), tells, owns: Vec::new() }
+}
+
 fn facts(raw: &RawJwt, at: &Place, problems: &mut Vec<Problem>) -> Vec<(String, ClaimPath)> {
     let mut claims = raw.claims.clone();
     claims.entry("user".to_owned()).or_insert_with(|| "sub".to_owned());
@@ -218,21 +238,28 @@ fn forward(
 
 fn keys(raw: &RawJwt, at: &Place, library: &dyn Library) -> Result<KeySet, Problem> {
     let at = at.key("keys");
+    // A public key says by its kind what it can verify; a secret takes the one that everybody means.
+    let public = || Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
+    let algorithms = match (raw.algorithms.as_slice(), &raw.keys.secret) {
+        ([], Some(_)) => vec![Algorithm::Hs256],
+        ([], None) => public(),
+        (written, _) => written.to_vec(),
+    };
     let set = match (&raw.keys.secret, &raw.keys.pem, &raw.keys.file) {
         (Some(name), None, None) => {
             let at = at.key("secret");
             let secret = library.secret(name).map_err(|why| at.problem(why))?;
-            KeySet::from_secret(secret.expose(), &raw.algorithms).map_err(|why| at.problem(why.to_string()))
+            KeySet::from_secret(secret.expose(), &algorithms).map_err(|why| at.problem(why.to_string()))
         }
         (None, Some(path), None) => {
             let at = at.key("pem");
             let pem = library.file(path).map_err(|why| at.problem(why))?;
-            KeySet::from_pem(&pem, &raw.algorithms).map_err(|why| at.problem(why.to_string()))
+            KeySet::from_pem(&pem, &algorithms).map_err(|why| at.problem(why.to_string()))
         }
         (None, None, Some(path)) => {
             let at = at.key("file");
             let jwks = library.file(path).map_err(|why| at.problem(why))?;
-            KeySet::from_jwks(&jwks, &raw.algorithms, false).map_err(|why| at.problem(why.to_string()))
+            KeySet::from_jwks(&jwks, &algorithms, false).map_err(|why| at.problem(why.to_string()))
         }
         _ => Err(at
             .problem("`keys` needs exactly one source")

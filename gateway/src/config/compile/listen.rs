@@ -17,7 +17,8 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
     let listen = &raw.listen;
     if listen.http.is_none() && listen.https.is_none() {
         problems.push(
-            at.problem("there is no listener").remedy("write `https: { bind: …, hosts: […], certificates: […] }`"),
+            at.problem("there is no listener")
+                .remedy("write `https: { bind: …, hosts: […], certificates: […] }`"),
         );
     }
     let http = http(raw, &at.key("http"), problems);
@@ -28,7 +29,8 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
         HttpsListener { bind: https.bind.clone(), min_version: https.min_version, certificates }
     });
     let hosts = listen.https.as_ref().and_then(|https| hosts(https, &at.key("https"), problems));
-    let hsts = listen.https.as_ref().and_then(|https| hsts(&https.hsts, &at.key("https").key("hsts"), problems));
+    let hsts =
+        listen.https.as_ref().and_then(|https| hsts(&https.hsts, &at.key("https").key("hsts"), problems));
     let trust = trust(&listen.client_ip.trust, &at.key("client_ip").key("trust"), problems);
     let limits = limits(&listen.limits, &at.key("limits"), problems);
     if let Some(admin) = &raw.admin {
@@ -38,6 +40,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
         http,
         https,
         hosts,
+        first_host: listen.https.as_ref().and_then(|https| https.hosts.first().cloned()),
         hsts,
         trust,
         limits,
@@ -51,7 +54,9 @@ fn http(raw: &RawConfig, at: &Place, problems: &mut Problems) -> Option<HttpList
     bind(&http.bind, &at.key("bind"), problems);
     match (&http.redirect, &http.plaintext) {
         (Some(_), None) if raw.listen.https.is_none() => problems.push(
-            at.key("redirect").problem("there is no https listener to redirect to").remedy("add `listen.https`"),
+            at.key("redirect")
+                .problem("there is no https listener to redirect to")
+                .remedy("add `listen.https`"),
         ),
         (Some(_), None) => {}
         (None, Some(reason)) => super::reason(reason, &at.key("plaintext"), problems),
@@ -60,7 +65,10 @@ fn http(raw: &RawConfig, at: &Place, problems: &mut Problems) -> Option<HttpList
                 .remedy("write `redirect: https`, or `plaintext: \"<reason>\"` where TLS ends elsewhere"),
         ),
         (Some(_), Some(_)) => problems.push(
-            at.key("plaintext").itself().problem("plain http is both redirected and served").remedy("keep one of the two"),
+            at.key("plaintext")
+                .itself()
+                .problem("plain http is both redirected and served")
+                .remedy("keep one of the two"),
         ),
     }
     Some(HttpListener { bind: http.bind.clone(), redirect: http.redirect.is_some() })
@@ -71,7 +79,9 @@ fn bind(text: &str, place: &Place, problems: &mut Problems) {
         || text.strip_prefix("localhost:").is_some_and(|_| text.to_socket_addrs().is_ok());
     if !local {
         problems.push(
-            place.problem(format!("`{text}` is not an address to listen on")).remedy("write address and port: `0.0.0.0:443`, `\"[::]:443\"`"),
+            place
+                .problem(format!("`{text}` is not an address to listen on"))
+                .remedy("write address and port: `0.0.0.0:443`, `\"[::]:443\"`"),
         );
     }
 }
@@ -79,7 +89,9 @@ fn bind(text: &str, place: &Place, problems: &mut Problems) {
 fn hosts(https: &RawHttps, at: &Place, problems: &mut Problems) -> Option<Hosts> {
     if https.hosts.is_empty() {
         problems.push(
-            at.key("hosts").problem("no host is served").remedy("list the names that clients use: `hosts: [api.example.com]`"),
+            at.key("hosts")
+                .problem("no host is served")
+                .remedy("list the names that clients use: `hosts: [api.example.com]`"),
         );
     }
     let served: Vec<&str> = https.hosts.iter().map(String::as_str).collect();
@@ -89,7 +101,10 @@ fn hosts(https: &RawHttps, at: &Place, problems: &mut Problems) -> Option<Hosts>
         let name = to.split(':').next().unwrap_or_default();
         if !served.iter().any(|host| host.eq_ignore_ascii_case(name)) {
             problems.push(
-                at.key("redirect_hosts").key(*from).problem(format!("`{to}` is not a host that is served here")).remedy("name one of `hosts`"),
+                at.key("redirect_hosts")
+                    .key(*from)
+                    .problem(format!("`{to}` is not a host that is served here"))
+                    .remedy("name one of `hosts`"),
             );
         }
     }
@@ -103,13 +118,20 @@ fn hosts(https: &RawHttps, at: &Place, problems: &mut Problems) -> Option<Hosts>
         }
     };
     let found = Hosts::compile(&served, &redirected).map_err(|errors| {
-        let problem = |error: HostError| place(&error).problem(format!("`{}` {}", error.entry, error.message)).remedy(error.remedy);
+        let problem = |error: HostError| {
+            place(&error).problem(format!("`{}` {}", error.entry, error.message)).remedy(error.remedy)
+        };
         errors.into_iter().map(problem).collect::<Vec<Problem>>()
     });
     problems.keep_all(found)
 }
 
-fn certificates(raw: &RawConfig, https: &RawHttps, at: &Place, problems: &mut Problems) -> Vec<CertificateSource> {
+fn certificates(
+    raw: &RawConfig,
+    https: &RawHttps,
+    at: &Place,
+    problems: &mut Problems,
+) -> Vec<CertificateSource> {
     if https.certificates.is_empty() {
         problems.push(at.problem("there is no certificate").remedy("write `- { cert: FILE, key: FILE }`"));
     }
@@ -132,7 +154,8 @@ fn certificates(raw: &RawConfig, https: &RawHttps, at: &Place, problems: &mut Pr
                 sources.push(CertificateSource::SelfSigned(names.clone()));
             }
             _ => problems.push(
-                at.problem("a certificate needs `cert` and `key`, or `self_signed` alone").remedy("write `{ cert: FILE, key: FILE }`"),
+                at.problem("a certificate needs `cert` and `key`, or `self_signed` alone")
+                    .remedy("write `{ cert: FILE, key: FILE }`"),
             ),
         }
     }
@@ -144,7 +167,9 @@ fn hsts(raw: &RawHsts, at: &Place, problems: &mut Problems) -> Option<HeaderValu
     // The preload list's own terms (hstspreload.org).
     if raw.preload && (seconds < 365 * 24 * 3600 || !raw.include_subdomains) {
         problems.push(
-            at.key("preload").problem("preloading needs a year of `max_age` and `include_subdomains: true`").remedy("set both, or `preload: false`"),
+            at.key("preload")
+                .problem("preloading needs a year of `max_age` and `include_subdomains: true`")
+                .remedy("set both, or `preload: false`"),
         );
     }
     if seconds == 0 {
@@ -164,37 +189,62 @@ fn trust(networks: &[String], at: &Place, problems: &mut Problems) -> Vec<IpNet>
     let mut trusted = Vec::new();
     for (index, text) in networks.iter().enumerate() {
         let at = at.item(index);
-        let network = text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)));
+        let network = text
+            .parse::<IpNet>()
+            .ok()
+            .or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)));
         match network {
             Some(network) if network.prefix_len() == 0 => problems.push(
-                at.problem(format!("`{text}` is everybody: any client could claim any address")).remedy("list your proxies' networks"),
+                at.problem(format!("`{text}` is everybody: any client could claim any address"))
+                    .remedy("list your proxies' networks"),
             ),
             Some(network) => trusted.push(network),
-            None => problems.push(at.problem(format!("`{text}` is not a network")).remedy("write an address or a CIDR block: `10.0.0.0/8`")),
+            None => problems.push(
+                at.problem(format!("`{text}` is not a network"))
+                    .remedy("write an address or a CIDR block: `10.0.0.0/8`"),
+            ),
         }
     }
     trusted
 }
 
-
-
 fn limits(raw: &RawLimits, at: &Place, problems: &mut Problems) -> EdgeLimits {
     let mut within = |key: &str, value: u64, least: u64, most: u64, shown: String| {
         if !(least..=most).contains(&value) {
             problems.push(
-                at.key(key).problem(format!("`{key}: {shown}` is out of range")).remedy(format!("write a value from {least} to {most}")),
+                at.key(key)
+                    .problem(format!("`{key}: {shown}` is out of range"))
+                    .remedy(format!("write a value from {least} to {most}")),
             );
         }
     };
     let size = raw.header_bytes.0;
     within("header_bytes", size, 1024, 256 * 1024, raw.header_bytes.to_string());
     within("headers", raw.headers.into(), 8, 255, raw.headers.to_string());
-    within("connections_per_ip", raw.connections_per_ip.into(), 1, 1_000_000, raw.connections_per_ip.to_string());
-    within("requests_per_connection", raw.requests_per_connection.into(), 1, 1_000_000, raw.requests_per_connection.to_string());
+    within(
+        "connections_per_ip",
+        raw.connections_per_ip.into(),
+        1,
+        1_000_000,
+        raw.connections_per_ip.to_string(),
+    );
+    within(
+        "requests_per_connection",
+        raw.requests_per_connection.into(),
+        1,
+        1_000_000,
+        raw.requests_per_connection.to_string(),
+    );
     within("h2_streams", raw.h2_streams.into(), 1, 10_000, raw.h2_streams.to_string());
-    for (key, time) in [("header_timeout", raw.header_timeout), ("body_timeout", raw.body_timeout), ("idle", raw.idle)] {
+    for (key, time) in
+        [("header_timeout", raw.header_timeout), ("body_timeout", raw.body_timeout), ("idle", raw.idle)]
+    {
         if time.0.is_zero() || time.0.as_secs() > 3600 {
-            problems.push(at.key(key).problem(format!("`{key}: {time}` is out of range")).remedy("write a duration above 0 and at most 1h"));
+            problems.push(
+                at.key(key)
+                    .problem(format!("`{key}: {time}` is out of range"))
+                    .remedy("write a duration above 0 and at most 1h"),
+            );
         }
     }
     EdgeLimits {

@@ -18,10 +18,14 @@ pub(super) fn compile(raw: &RawLogs, problems: &mut Problems) -> Option<LogRules
         let place = at.key("access").key("headers").item(index);
         match HeaderName::from_bytes(text.as_bytes()) {
             Ok(name) if NEVER.contains(&name.as_str()) => problems.push(
-                place.problem(format!("`{text}` carries credentials and is never logged")).remedy("remove it"),
+                place
+                    .problem(format!("`{text}` carries credentials and is never logged"))
+                    .remedy("remove it"),
             ),
             Ok(name) => headers.push(name),
-            Err(_) => problems.push(place.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`")),
+            Err(_) => problems.push(
+                place.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`"),
+            ),
         }
     }
     let kinds = raw.redact.clone().unwrap_or_else(|| Kind::ALL.to_vec());

@@ -45,7 +45,9 @@ pub(super) fn compile(
         Inherited { raw, scope: settled.clone().unwrap_or_default(), timeouts, upstreams, identities };
     let at = Place::root().key("routes");
     if raw.routes.is_empty() {
-        problems.push(at.problem("there is no route, so every request would be refused").remedy("write at least one"));
+        problems.push(
+            at.problem("there is no route, so every request would be refused").remedy("write at least one"),
+        );
     }
     let mut compiled = Vec::new();
     for (index, route) in raw.routes.iter().enumerate() {
@@ -83,12 +85,13 @@ pub(super) fn compile(
 
 fn patterns(route: &RawRoute, at: &Place, problems: &mut Problems) -> Vec<Pattern> {
     if route.pattern.is_empty() {
-        problems.push(at.problem("`match` is empty").remedy("write method and path: `GET /v1/{tenant}/files`"));
+        problems
+            .push(at.problem("`match` is empty").remedy("write method and path: `GET /v1/{tenant}/files`"));
     }
     let mut patterns = Vec::new();
     for (index, text) in route.pattern.iter().enumerate() {
-        let pattern = Pattern::parse(text)
-            .map_err(|error| at.item(index).problem(error.message).remedy(error.remedy));
+        let pattern =
+            Pattern::parse(text).map_err(|error| at.item(index).problem(error.message).remedy(error.remedy));
         patterns.extend(problems.keep(pattern));
     }
     patterns
@@ -110,7 +113,11 @@ fn route(
     if problems.0.len() == before {
         for key in relaxed.unused() {
             problems.push(
-                at.key("relax").key(key).itself().problem(format!("nothing here widens `{key}`, so its `relax` has no effect")).remedy("remove it"),
+                at.key("relax")
+                    .key(key)
+                    .itself()
+                    .problem(format!("nothing here widens `{key}`, so its `relax` has no effect"))
+                    .remedy("remove it"),
             );
         }
     }
@@ -126,8 +133,16 @@ fn route(
     };
     let plan = problems.keep_all(scope.plan(&facts));
     let timeouts = timeouts(inherited.timeouts, &raw.timeouts, &at.key("timeouts"), problems);
-    if raw.websocket && upstream.as_ref().is_some_and(|upstream| upstream.servers.iter().any(|server| server.scheme == Scheme::H2c)) {
-        problems.push(at.key("websocket").problem("a WebSocket cannot go to an h2c server").remedy("use an upstream with http:// or https:// servers"));
+    if raw.websocket
+        && upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.servers.iter().any(|server| server.scheme == Scheme::H2c))
+    {
+        problems.push(
+            at.key("websocket")
+                .problem("a WebSocket cannot go to an h2c server")
+                .remedy("use an upstream with http:// or https:// servers"),
+        );
     }
     let (plan, upstream) = (plan?, upstream?);
     (problems.0.len() == before).then(|| Route {
@@ -142,7 +157,12 @@ fn route(
     })
 }
 
-fn upstream(inherited: &Inherited<'_>, raw: &RawRoute, at: &Place, problems: &mut Problems) -> Option<Arc<Upstream>> {
+fn upstream(
+    inherited: &Inherited<'_>,
+    raw: &RawRoute,
+    at: &Place,
+    problems: &mut Problems,
+) -> Option<Arc<Upstream>> {
     let (name, place) = match (&raw.upstream, &inherited.raw.defaults.upstream) {
         (Some(name), _) => (name, at.key("upstream")),
         (None, Some(name)) => (name, Place::root().key("defaults").key("upstream")),
@@ -184,7 +204,8 @@ fn captures(patterns: &[Pattern], at: &Place, problems: &mut Problems) -> Vec<St
     names.dedup();
     for name in &names {
         if !patterns.iter().all(|pattern| pattern.captures(name)) {
-            let problem = at.key("match").problem(format!("only some of the route's patterns capture `{name}`"));
+            let problem =
+                at.key("match").problem(format!("only some of the route's patterns capture `{name}`"));
             problems.push(problem.remedy("capture it in each, or make two routes of it"));
         }
     }
@@ -196,8 +217,13 @@ fn identity(raw: &RawRoute, scope: &Scope, at: &Place, problems: &mut Problems) 
         let identity = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
         // A name that does not exist has been reported where it stands.
         if identity.is_none() {
-            let problem = at.problem(format!("the route `{}` is open: it has neither an identity nor a reason to be public", raw.name));
-            problems.push(problem.remedy("write `identity: NAME` here or under `defaults`, or `public: \"<reason>\"`"));
+            let problem = at.problem(format!(
+                "the route `{}` is open: it has neither an identity nor a reason to be public",
+                raw.name
+            ));
+            problems.push(
+                problem.remedy("write `identity: NAME` here or under `defaults`, or `public: \"<reason>\"`"),
+            );
         }
         return identity;
     };
@@ -209,7 +235,10 @@ fn identity(raw: &RawRoute, scope: &Scope, at: &Place, problems: &mut Problems) 
     ];
     for (key, written) in contradictions {
         if written {
-            let problem = at.key(key).itself().problem(format!("`{key}` has no effect on a public route: nobody is identified there"));
+            let problem = at
+                .key(key)
+                .itself()
+                .problem(format!("`{key}` has no effect on a public route: nobody is identified there"));
             problems.push(problem.remedy(format!("remove `public` or `{key}`")));
         }
     }
@@ -222,16 +251,26 @@ fn tenant_is_bound(raw: &RawRoute, scope: &Scope, captures: &[String], at: &Plac
     let bound = scope.tenant.as_ref().is_some_and(|tenant| tenant.binds_capture("tenant"));
     if captured && !bound && raw.public.is_none() {
         problems.push(
-            at.key("match").problem(format!("the route `{}` captures `{{tenant}}` and does not bind it to the caller", raw.name))
+            at.key("match")
+                .problem(format!(
+                    "the route `{}` captures `{{tenant}}` and does not bind it to the caller",
+                    raw.name
+                ))
                 .remedy("write `tenant: path.tenant`"),
         );
     }
 }
 
 fn timeouts(outer: Timeouts, raw: &RawTimeouts, at: &Place, problems: &mut Problems) -> Timeouts {
-    for (key, time) in [("connect", raw.connect), ("first_byte", raw.first_byte), ("stream_idle", raw.stream_idle)] {
+    for (key, time) in
+        [("connect", raw.connect), ("first_byte", raw.first_byte), ("stream_idle", raw.stream_idle)]
+    {
         if time.is_some_and(|time| time.0.is_zero() || time.0 > Duration::from_secs(24 * 3600)) {
-            problems.push(at.key(key).problem(format!("`{key}` is out of range")).remedy("write a duration above 0 and at most 24h"));
+            problems.push(
+                at.key(key)
+                    .problem(format!("`{key}` is out of range"))
+                    .remedy("write a duration above 0 and at most 24h"),
+            );
         }
     }
     Timeouts {

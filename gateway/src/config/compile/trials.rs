@@ -17,7 +17,9 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Vec<Test> {
 
 fn test(index: usize, raw: &RawTest, at: &Place) -> Result<Test, Problem> {
     let (method, target) = send(&raw.send).ok_or_else(|| {
-        at.key("send").problem(format!("`{}` is not a request", raw.send)).remedy("write method and path: `GET /v1/acme/files`")
+        at.key("send")
+            .problem(format!("`{}` is not a request", raw.send))
+            .remedy("write method and path: `GET /v1/acme/files`")
     })?;
     Ok(Test {
         index,
@@ -52,9 +54,14 @@ fn expectation(text: &str, place: &Place) -> Result<Expectation, Problem> {
     if let Some(code) = code {
         let known: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         match Code::ALL.iter().find(|known| known.name() == code) {
-            None => return Err(place.problem(format!("there is no code `{code}`")).remedy(suggest::remedy_or_all(code, &known))),
+            None => {
+                return Err(place
+                    .problem(format!("there is no code `{code}`"))
+                    .remedy(suggest::remedy_or_all(code, &known)));
+            }
             Some(known) if known.status().as_u16() != status => {
-                let problem = place.problem(format!("`{code}` goes with status {}, not {status}", known.status().as_u16()));
+                let problem = place
+                    .problem(format!("`{code}` goes with status {}, not {status}", known.status().as_u16()));
                 return Err(problem.remedy(format!("write `{} {code}`", known.status().as_u16())));
             }
             Some(_) => {}

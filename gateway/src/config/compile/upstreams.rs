@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
@@ -33,10 +32,18 @@ pub(super) fn compile(
         let inject = inject(upstream, &at.key("inject"), library, problems);
         let ca = authorities(upstream, &servers, &at.key("tls"), library, problems);
         if servers.is_empty() {
-            problems.push(at.key("servers").problem(format!("the upstream `{name}` has no server")).remedy("write `servers: [\"http://127.0.0.1:3000\"]`"));
+            problems.push(
+                at.key("servers")
+                    .problem(format!("the upstream `{name}` has no server"))
+                    .remedy("write `servers: [\"http://127.0.0.1:3000\"]`"),
+            );
         }
         if upstream.retries > 5 {
-            problems.push(at.key("retries").problem("more than 5 retries only make an outage worse").remedy("write 0 to 5"));
+            problems.push(
+                at.key("retries")
+                    .problem("more than 5 retries only make an outage worse")
+                    .remedy("write 0 to 5"),
+            );
         }
         let parts = Parts {
             name: name.as_str().into(),
@@ -46,6 +53,7 @@ pub(super) fn compile(
             ca,
             group: u64::try_from(index).unwrap_or_default(),
             retries: usize::try_from(upstream.retries).unwrap_or_default(),
+            keepalive: usize::try_from(upstream.keepalive).unwrap_or_default(),
         };
         upstreams.insert(name.clone(), Arc::new(Upstream::new(parts)));
     }
@@ -64,9 +72,9 @@ fn servers(upstream: &RawUpstream, at: &Place, problems: &mut Problems) -> Vec<A
 
 fn server(text: &str, server_name: Option<&str>, place: &Place) -> Result<Server, Problem> {
     let wrong = |what: &str| {
-        place.problem(format!("`{text}` {what}")).remedy(
-            "write `http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`",
-        )
+        place
+            .problem(format!("`{text}` {what}"))
+            .remedy("write `http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`")
     };
     let label = text.to_owned();
     if let Some(path) = text.strip_prefix("unix:") {
@@ -74,7 +82,7 @@ fn server(text: &str, server_name: Option<&str>, place: &Place) -> Result<Server
             return Err(wrong("is not the absolute path of a socket"));
         }
         let address = Address::Unix(PathBuf::from(path));
-        return Ok(Server { label, address, scheme: Scheme::Http, in_flight: AtomicUsize::new(0) });
+        return Ok(Server::new(label, address, Scheme::Http));
     }
     let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("is not a server's address"))?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -91,14 +99,16 @@ fn server(text: &str, server_name: Option<&str>, place: &Place) -> Result<Server
         _ => return Err(wrong("has an unknown scheme")),
     };
     if matches!(&scheme, Scheme::Https(name) if name.is_empty()) {
-        return Err(place.problem("a TLS upstream without a name to verify never loads").remedy("set `tls: { server_name: … }`"));
+        return Err(place
+            .problem("a TLS upstream without a name to verify never loads")
+            .remedy("set `tls: { server_name: … }`"));
     }
     let port = host.port().unwrap_or(default_port);
     let address = match bare.parse::<IpAddr>() {
         Ok(ip) => Address::Fixed(SocketAddr::new(ip, port)),
         Err(_) => Address::Named { host: bare, port, found: ArcSwap::from_pointee(Vec::new()) },
     };
-    Ok(Server { label, address, scheme, in_flight: AtomicUsize::new(0) })
+    Ok(Server::new(label, address, scheme))
 }
 
 /// `{secret.NAME}` within `text`, filled.
@@ -110,7 +120,9 @@ fn fill(text: &str, place: &Place, library: &dyn Library) -> Result<Vec<u8>, Pro
         let (name, tail) = after
             .split_once('}')
             .and_then(|(inner, tail)| inner.strip_prefix("secret.").map(|name| (name, tail)))
-            .ok_or_else(|| place.problem("only `{secret.NAME}` can stand in braces").remedy("name an entry of `secrets`"))?;
+            .ok_or_else(|| {
+                place.problem("only `{secret.NAME}` can stand in braces").remedy("name an entry of `secrets`")
+            })?;
         filled.extend_from_slice(library.secret(name).map_err(|why| place.problem(why))?.expose());
         rest = tail;
     }
@@ -135,7 +147,12 @@ fn inject(
             .ok()
             .filter(|name| !NOT_INJECTABLE.contains(&name.as_str()) && !header.contains('_'));
         let Some(name) = name else {
-            problems.push(place.itself().problem(format!("`{header}` is not a header field that can be injected")).remedy("use a field such as `authorization` or `x-api-key`"));
+            problems.push(
+                place
+                    .itself()
+                    .problem(format!("`{header}` is not a header field that can be injected"))
+                    .remedy("use a field such as `authorization` or `x-api-key`"),
+            );
             continue;
         };
         let Some(value) = problems.keep(fill(text, &place, library)) else { continue };
@@ -144,7 +161,11 @@ fn inject(
                 value.set_sensitive(true);
                 fields.push((name, value));
             }
-            Err(_) => problems.push(place.problem("the value, once filled, is no header value").remedy("check the secret for line breaks")),
+            Err(_) => problems.push(
+                place
+                    .problem("the value, once filled, is no header value")
+                    .remedy("check the secret for line breaks"),
+            ),
         }
     }
     fields
@@ -158,15 +179,26 @@ fn authorities(
     problems: &mut Problems,
 ) -> Option<Arc<CaType>> {
     let tls = servers.iter().any(|server| matches!(server.scheme, Scheme::Https(_)));
-    for (key, written) in [("ca", upstream.tls.ca.is_some()), ("server_name", upstream.tls.server_name.is_some())] {
+    for (key, written) in
+        [("ca", upstream.tls.ca.is_some()), ("server_name", upstream.tls.server_name.is_some())]
+    {
         if written && !tls {
-            problems.push(at.key(key).itself().problem(format!("`tls.{key}` has no effect: no server is `https://`")).remedy("remove it"));
+            problems.push(
+                at.key(key)
+                    .itself()
+                    .problem(format!("`tls.{key}` has no effect: no server is `https://`"))
+                    .remedy("remove it"),
+            );
         }
     }
     if let Some(name) = &upstream.tls.server_name
         && rules::host::Host::parse(name).is_none_or(|host| host.port().is_some())
     {
-        problems.push(at.key("server_name").problem(format!("`{name}` is not a host name")).remedy("write the name in the server's certificate"));
+        problems.push(
+            at.key("server_name")
+                .problem(format!("`{name}` is not a host name"))
+                .remedy("write the name in the server's certificate"),
+        );
     }
     let path = upstream.tls.ca.as_ref()?;
     let at = at.key("ca");
@@ -174,11 +206,14 @@ fn authorities(
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         // Pingora panics on a certificate that does not parse, so each is parsed here first.
-        Ok(list) if !list.is_empty() && list.iter().all(is_certificate) => {
-            Some(list.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Vec<_>>().into())
-        }
+        Ok(list) if !list.is_empty() && list.iter().all(is_certificate) => Some(
+            list.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Vec<_>>().into(),
+        ),
         _ => {
-            problems.push(at.problem(format!("`{path}` holds no certificate in PEM")).remedy("give the CA's certificate"));
+            problems.push(
+                at.problem(format!("`{path}` holds no certificate in PEM"))
+                    .remedy("give the CA's certificate"),
+            );
             None
         }
     }

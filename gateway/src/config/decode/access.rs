@@ -48,20 +48,11 @@ impl<'a> Pairs<'a> {
         session: &'a Session,
     ) -> Self {
         let lacking = session.lacking(owner).into_iter();
-        Self {
-            owner,
-            rest: owner.entries().iter(),
-            fields,
-            lacking,
-            current: None,
-            session,
-        }
+        Self { owner, rest: owner.entries().iter(), fields, lacking, current: None, session }
     }
 
     fn is_known(&self, key: &Node) -> bool {
-        let known = self
-            .fields
-            .is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
+        let known = self.fields.is_none_or(|fields| key.text().is_some_and(|name| fields.contains(&name)));
         if let (false, Some(fields)) = (known, self.fields) {
             self.session.unknown_key(key, self.owner, fields);
         }
@@ -153,9 +144,7 @@ impl Word<'_> {
 
     fn bare<T>(&self) -> Result<T, Fault> {
         let word = self.name.text().unwrap_or_default();
-        Err(Fault::Custom(format!(
-            "`{word}` needs a value\nwrite `{{ {word}: … }}`"
-        )))
+        Err(Fault::Custom(format!("`{word}` needs a value\nwrite `{{ {word}: … }}`")))
     }
 }
 

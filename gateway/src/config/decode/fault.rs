@@ -41,10 +41,7 @@ impl Error for Fault {
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
-        Self::Custom(format!(
-            "expected {}, found {len} items",
-            in_words(&expected.to_string())
-        ))
+        Self::Custom(format!("expected {}, found {len} items", in_words(&expected.to_string())))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {

@@ -25,10 +25,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn items<'de, V: Visitor<'de>>(self, items: &'a [Node], visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_seq(Items {
-            rest: items.iter(),
-            session: self.session,
-        })
+        visitor.visit_seq(Items { rest: items.iter(), session: self.session })
     }
 
     fn pairs<'de, V: Visitor<'de>>(
@@ -175,11 +172,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match (name, &self.node.value) {
-            (SPANNED, _) => visitor.visit_seq(Placed {
-                node: self.node,
-                session: self.session,
-                step: 0,
-            }),
+            (SPANNED, _) => visitor.visit_seq(Placed { node: self.node, session: self.session, step: 0 }),
             (ONE_OR_MANY, Value::Seq(items)) => self.items(items, visitor),
             (FORM, Value::Seq(_) | Value::Map(_)) => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
@@ -216,19 +209,12 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             Value::Map(entries) => match entries.as_slice() {
                 [(name, value)] => (name, Some(value)),
                 _ => {
-                    return Err(Fault::Custom(format!(
-                        "expected one key of {}",
-                        suggest::list(variants)
-                    )));
+                    return Err(Fault::Custom(format!("expected one key of {}", suggest::list(variants))));
                 }
             },
             _ => return Err(Fault::expected(&visitor as &dyn Expected)),
         };
-        visitor.visit_enum(Word {
-            name,
-            value,
-            session: self.session,
-        })
+        visitor.visit_enum(Word { name, value, session: self.session })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

@@ -34,10 +34,7 @@ struct State {
 
 impl Session {
     pub(super) fn new(root: &Node) -> Self {
-        Self {
-            secrets: mask::secret_ranges(root),
-            state: RefCell::default(),
-        }
+        Self { secrets: mask::secret_ranges(root), state: RefCell::default() }
     }
 
     /// Whether nothing was dropped and nothing stood in.
@@ -62,12 +59,7 @@ impl Session {
 
     /// The keys for which a mapping gets stand-ins.
     pub(super) fn lacking(&self, node: &Node) -> Vec<&'static str> {
-        self.state
-            .borrow()
-            .lacking
-            .get(&id(node))
-            .cloned()
-            .unwrap_or_default()
+        self.state.borrow().lacking.get(&id(node)).cloned().unwrap_or_default()
     }
 
     /// Reports an unknown key, once.
@@ -78,23 +70,14 @@ impl Session {
         }
         let name = key.text().unwrap_or_default();
         // A known key that is already there is not what this one was meant to be.
-        let free: Vec<&str> = fields
-            .iter()
-            .copied()
-            .filter(|field| siblings.get(field).is_none())
-            .collect();
-        let close = fields
-            .iter()
-            .copied()
-            .find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
+        let free: Vec<&str> = fields.iter().copied().filter(|field| siblings.get(field).is_none()).collect();
+        let close =
+            fields.iter().copied().find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
         // A secret that was written where its key belongs must not be repeated.
         let secret =
             self.is_private(key) && siblings.get(name).is_some_and(|value| value.value == Value::Null);
-        let message = if secret {
-            "unknown key".to_owned()
-        } else {
-            format!("unknown key `{}`", short(name))
-        };
+        let message =
+            if secret { "unknown key".to_owned() } else { format!("unknown key `{}`", short(name)) };
         let problem = Problem::at(key.span.clone(), message).maybe_remedy(suggest::remedy(
             name,
             if close.is_some() { &free } else { fields },
@@ -111,10 +94,7 @@ impl Session {
             Fault::Placed => return Fault::Placed,
             Fault::Missing(name) => {
                 let follows = node.get(name).is_some()
-                    || node
-                        .entries()
-                        .iter()
-                        .any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
+                    || node.entries().iter().any(|(key, _)| state.unknown.get(&id(key)) == Some(&Some(name)));
                 if !follows {
                     state.problems.push(missing(node, key, name));
                 }
@@ -142,11 +122,8 @@ impl Session {
         match node.text() {
             Some(text) if self.is_private(node) => {
                 let told = remedy.filter(|remedy| !text.contains(remedy) && !remedy.contains(text));
-                Problem::at(
-                    node.span.clone(),
-                    format!("{} is not accepted here", self.found(node)),
-                )
-                .maybe_remedy(told)
+                Problem::at(node.span.clone(), format!("{} is not accepted here", self.found(node)))
+                    .maybe_remedy(told)
             }
             _ => Problem::at(node.head(), message).maybe_remedy(remedy),
         }
@@ -155,10 +132,7 @@ impl Session {
     fn word(&self, node: &Node, known: &'static [&'static str]) -> Problem {
         // Of an enum written as a mapping, the key is the word.
         let word = node.entries().first().map_or(node, |(key, _)| key);
-        let problem = Problem::at(
-            word.span.clone(),
-            format!("{} is not known here", self.found(word)),
-        );
+        let problem = Problem::at(word.span.clone(), format!("{} is not known here", self.found(word)));
         if self.is_private(word) {
             return problem;
         }
@@ -198,10 +172,7 @@ impl Session {
     fn is_private(&self, node: &Node) -> bool {
         let filled = matches!(&node.value, Value::Scalar(scalar) if scalar.origin == Origin::Filled);
         filled
-            || self
-                .secrets
-                .iter()
-                .any(|range| range.start <= node.span.start && node.span.end <= range.end)
+            || self.secrets.iter().any(|range| range.start <= node.span.start && node.span.end <= range.end)
     }
 }
 

@@ -112,9 +112,7 @@ impl<'de> Deserializer<'de> for StandIn {
         if self.depth >= MAX_DEPTH {
             return Err(Fault::Unfillable);
         }
-        let below = Self {
-            depth: self.depth + 1,
-        };
+        let below = Self { depth: self.depth + 1 };
         visitor.visit_map(MapDeserializer::new(fields.iter().map(|name| (*name, below))))
     }
 

@@ -16,15 +16,9 @@ fn types_decide_what_plain_text_is() {
     let listen = file.listen.unwrap();
     assert!(listen.tls && listen.bind.port() == 80 && listen.header_bytes == Size(1000));
     let (name, upstream) = file.upstreams.iter().next().unwrap();
-    assert_eq!(
-        (&upstream.balance, upstream.timeout, upstream.retries),
-        (&Balance::RoundRobin, None, None)
-    );
+    assert_eq!((&upstream.balance, upstream.timeout, upstream.retries), (&Balance::RoundRobin, None, None));
     assert_eq!((name.as_str(), upstream.servers[0].as_str()), ("no", "on"));
-    assert_eq!(
-        (upstream.headers["x"].as_str(), upstream.headers["y"].as_str()),
-        ("no", "007")
-    );
+    assert_eq!((upstream.headers["x"].as_str(), upstream.headers["y"].as_str()), ("no", "007"));
 }
 
 #[test]
@@ -32,10 +26,7 @@ fn null_is_none_and_never_text() {
     for null in ["", "~", "null"] {
         assert_eq!(good(&format!("version: 1\nrelease: {null}\n")).release, None);
     }
-    assert_eq!(
-        good("version: 1\nrelease: 'null'\n").release.as_deref(),
-        Some("null")
-    );
+    assert_eq!(good("version: 1\nrelease: 'null'\n").release.as_deref(), Some("null"));
     assert_eq!(good("version: 1\nrelease: \"\"\n").release.as_deref(), Some(""));
 }
 
@@ -63,18 +54,13 @@ fn entries_keep_the_order_of_the_file() {
 #[test]
 fn a_form_is_told_by_its_shape() {
     let route = |headers: &str| {
-        good(&format!(
-            "version: 1\nroutes: [{{ name: a, match: b, headers: {headers} }}]\n"
-        ))
-        .routes
-        .remove(0)
-        .headers
+        good(&format!("version: 1\nroutes: [{{ name: a, match: b, headers: {headers} }}]\n"))
+            .routes
+            .remove(0)
+            .headers
     };
     assert_eq!(route("least_requests"), Some(Form::Short(Balance::LeastRequests)));
-    assert_eq!(
-        route("{ a: 1 }"),
-        Some(Form::Long(BTreeMap::from([("a".to_owned(), 1)])))
-    );
+    assert_eq!(route("{ a: 1 }"), Some(Form::Long(BTreeMap::from([("a".to_owned(), 1)]))));
     assert_eq!(route("null"), None);
 }
 
@@ -84,10 +70,7 @@ fn json_is_yaml() {
         "{\n\t\"version\": 1,\n\t\"release\": \"\\u00e9\\/\",\n\t\"extra\": {\"a\": [1, -2, 1.5, true, null, \"1\", {}]}\n}\n",
     );
     assert_eq!(file.release.as_deref(), Some("é/"));
-    assert_eq!(
-        file.extra.unwrap(),
-        serde_json::json!({"a": [1, -2, 1.5, true, null, "1", {}]})
-    );
+    assert_eq!(file.extra.unwrap(), serde_json::json!({"a": [1, -2, 1.5, true, null, "1", {}]}));
 }
 
 #[test]
@@ -96,16 +79,9 @@ fn the_environment_is_filled_in_as_data() {
     assert_eq!(release("${PORT}").as_deref(), Some("8080"));
     assert_eq!(release("\"<${PORT}-${NOPE:-x}>\"").as_deref(), Some("<8080-x>"));
     assert_eq!(release("${EMPTY:-x}").as_deref(), Some("x"));
-    assert_eq!(
-        release("${EMPTY}").as_deref(),
-        Some(""),
-        "filled in, and so not null"
-    );
+    assert_eq!(release("${EMPTY}").as_deref(), Some(""), "filled in, and so not null");
     assert_eq!(release("${NULL}").as_deref(), Some("null"));
-    assert_eq!(
-        release("$${PORT} ${1} ${a-b} ${PORT").as_deref(),
-        Some("${PORT} ${1} ${a-b} ${PORT")
-    );
+    assert_eq!(release("$${PORT} ${1} ${a-b} ${PORT").as_deref(), Some("${PORT} ${1} ${a-b} ${PORT"));
     assert_eq!(release("${TRICK}").as_deref(), Some("a, b: [c]\nd: null"));
     assert_eq!(good("version: ${PORT}\n").version, 8080);
     assert_eq!(good("version: 1\nextra: ${PORT}\n").extra.unwrap(), "8080");
@@ -114,10 +90,7 @@ fn the_environment_is_filled_in_as_data() {
 #[test]
 fn secrets_are_not_interpolated() {
     let file = good("version: 1\nsecrets: { a: { value: \"${PORT}\" }, b: [{ env: X }] }\n");
-    assert_eq!(
-        file.secrets.get("a").unwrap()[0].value.as_deref(),
-        Some("${PORT}")
-    );
+    assert_eq!(file.secrets.get("a").unwrap()[0].value.as_deref(), Some("${PORT}"));
     assert_eq!(file.secrets.get("b").unwrap()[0].env.as_deref(), Some("X"));
 }
 
@@ -126,12 +99,8 @@ fn secrets_are_not_interpolated() {
 fn a_value_is_handed_out_only_when_it_is_whole() {
     let (_, file, problems) = read("version: 1\nfoo: 1\n");
     assert!(file.is_some() && problems.len() == 1);
-    for text in [
-        "version: x\n",
-        "foo: 1\n",
-        "version: 1\nroutes: [1]\n",
-        "version: 1\nupstreams: { a: 1 }\n",
-    ] {
+    for text in ["version: x\n", "foo: 1\n", "version: 1\nroutes: [1]\n", "version: 1\nupstreams: { a: 1 }\n"]
+    {
         let (_, file, problems) = read(text);
         assert!(file.is_none() && !problems.is_empty(), "{text}");
     }
@@ -141,10 +110,7 @@ fn a_value_is_handed_out_only_when_it_is_whole() {
 fn bounds_hold() {
     let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
     let (root, problems) = parse(&deep);
-    assert!(
-        root.is_none() && problems[0].message.contains("64 deep"),
-        "{problems:?}"
-    );
+    assert!(root.is_none() && problems[0].message.contains("64 deep"), "{problems:?}");
     let (root, _) = parse(&format!("{}{}", "[".repeat(64), "]".repeat(64)));
     assert!(root.is_some());
     let (root, problems) = parse(&" ".repeat(MAX_BYTES + 1));
@@ -157,15 +123,8 @@ fn bounds_hold() {
 fn lines_and_columns_count_characters_from_one() {
     let source = Source::new("f", "\u{feff}a\r\né日x\n");
     assert_eq!(source.place(0), Place { line: 1, column: 1 });
-    assert_eq!(
-        source.place(source.text().find('x').unwrap()),
-        Place { line: 2, column: 3 }
-    );
-    assert_eq!(
-        source.place(5),
-        Place { line: 2, column: 2 },
-        "inside a character"
-    );
+    assert_eq!(source.place(source.text().find('x').unwrap()), Place { line: 2, column: 3 });
+    assert_eq!(source.place(5), Place { line: 2, column: 2 }, "inside a character");
     assert_eq!(source.place(999), Place { line: 3, column: 1 });
 }
 
@@ -196,11 +155,7 @@ fn a_piece_of_an_expression_is_found_in_the_file() {
     }
     let source = Source::new("f", "key: ${X}\n");
     let scalar = Spanned::new("filled in".to_owned(), 5..9);
-    assert_eq!(
-        source.within(&scalar, 7..9),
-        5..9,
-        "the whole when it cannot be told"
-    );
+    assert_eq!(source.within(&scalar, 7..9), 5..9, "the whole when it cannot be told");
 }
 
 #[test]
@@ -235,16 +190,10 @@ fn the_schema_tells_the_shapes() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let accepts = |value: serde_json::Value| validator.is_valid(&value);
     let with = |upstream: serde_json::Value| serde_json::json!({"version": 1, "upstreams": {"a": upstream}});
-    assert!(accepts(with(
-        serde_json::json!({"servers": "x", "timeout": "30s"})
-    )));
-    assert!(accepts(with(
-        serde_json::json!({"servers": ["x", "y"], "balance": "round_robin"})
-    )));
+    assert!(accepts(with(serde_json::json!({"servers": "x", "timeout": "30s"}))));
+    assert!(accepts(with(serde_json::json!({"servers": ["x", "y"], "balance": "round_robin"}))));
     assert!(!accepts(with(serde_json::json!({"servers": 1}))));
-    assert!(!accepts(with(
-        serde_json::json!({"servers": "x", "timeout": "30"})
-    )));
+    assert!(!accepts(with(serde_json::json!({"servers": "x", "timeout": "30"}))));
     assert!(!accepts(with(serde_json::json!({"servers": "x", "timeout": 30}))));
 }
 
@@ -309,11 +258,7 @@ fn holds(text: &str) {
     let text = source.text();
     assert!(file.is_some() || !problems.is_empty());
     for problem in &problems {
-        for span in problem
-            .span
-            .iter()
-            .chain(problem.notes.iter().map(|note| &note.span))
-        {
+        for span in problem.span.iter().chain(problem.notes.iter().map(|note| &note.span)) {
             assert!(text.get(span.clone()).is_some(), "{problem:?}");
         }
     }
@@ -427,10 +372,7 @@ fn words_may_carry_values() {
 #[test]
 fn a_types_own_sentence_stands_at_its_text_and_tells_no_secret() {
     type Named = BTreeMap<String, Even>;
-    assert_eq!(
-        lines::<Named>("a: abc\nb: ab\n"),
-        ["1:4 `abc` is odd (add a letter)"]
-    );
+    assert_eq!(lines::<Named>("a: abc\nb: ab\n"), ["1:4 `abc` is odd (add a letter)"]);
     assert_eq!(
         lines::<Named>("a: ${X}\n"),
         ["1:4 text from the environment is not accepted here (add a letter)"]
@@ -443,14 +385,8 @@ fn a_types_own_sentence_stands_at_its_text_and_tells_no_secret() {
 
 #[test]
 fn numbers_keep_their_bounds() {
-    assert_eq!(
-        lines::<(i8, u64, f64)>("[-128, 18446744073709551615, -1.5e3]"),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        lines::<BTreeMap<u16, bool>>("1: true\n0x2: false\n"),
-        Vec::<String>::new()
-    );
+    assert_eq!(lines::<(i8, u64, f64)>("[-128, 18446744073709551615, -1.5e3]"), Vec::<String>::new());
+    assert_eq!(lines::<BTreeMap<u16, bool>>("1: true\n0x2: false\n"), Vec::<String>::new());
     let faults = lines::<Vec<u8>>("[256, -1, 1.5, 1_000, 99999999999999999999999999999999999999999999]");
     assert_eq!(faults.len(), 5, "{faults:?}");
     let many = format!("[{}]", "x, ".repeat(1000));

@@ -18,9 +18,7 @@ async fn bare(request: &[u8]) -> (String, Arc<App>) {
     let running = watch::Sender::new(false);
     tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
-        proxy
-            .process_new(Box::new(Stream::from(tcp)), &running.subscribe())
-            .await;
+        proxy.process_new(Box::new(Stream::from(tcp)), &running.subscribe()).await;
     });
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(request).await.unwrap();
@@ -31,31 +29,21 @@ async fn bare(request: &[u8]) -> (String, Arc<App>) {
 async fn heads_of_a_mebibyte_pass() {
     let start = b"GET / HTTP/1.1\r\nHost: a\r\nX: ".as_slice();
     let (status, _) = bare(&[start, &vec![b'x'; 900 * 1024], b"\r\n\r\n"].concat()).await;
-    assert_eq!(
-        status, "HTTP/1.1 200 OK",
-        "needless: the byte limit of `rules::framing`"
-    );
+    assert_eq!(status, "HTTP/1.1 200 OK", "needless: the byte limit of `rules::framing`");
 }
 
 #[tokio::test]
 async fn more_than_a_hundred_fields_pass() {
     let start = b"GET / HTTP/1.1\r\nHost: a\r\n".as_slice();
     let (status, _) = bare(&[start, &b"X: y\r\n".repeat(250), b"\r\n"].concat()).await;
-    assert_eq!(
-        status, "HTTP/1.1 200 OK",
-        "needless: the field limit of `rules::framing`"
-    );
+    assert_eq!(status, "HTTP/1.1 200 OK", "needless: the field limit of `rules::framing`");
 }
 
 #[tokio::test]
 async fn keep_alive_waits_for_ever() {
     let (_, app) = bare(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     // 0 is Pingora's word for no timeout.
-    assert_eq!(
-        *app.keepalive.lock().unwrap(),
-        Some(0),
-        "needless: the idle deadline of `edge::http1`"
-    );
+    assert_eq!(*app.keepalive.lock().unwrap(), Some(0), "needless: the idle deadline of `edge::http1`");
 }
 
 #[tokio::test]
@@ -73,11 +61,6 @@ async fn ambiguous_heads_pass() {
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Authorization\r\nAuthorization: b\r\n\r\n",
     ] {
         let (status, _) = bare(head).await;
-        assert_eq!(
-            status,
-            "HTTP/1.1 200 OK",
-            "needless: the check against {}",
-            head.escape_ascii()
-        );
+        assert_eq!(status, "HTTP/1.1 200 OK", "needless: the check against {}", head.escape_ascii());
     }
 }

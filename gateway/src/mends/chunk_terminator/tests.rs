@@ -46,9 +46,7 @@ async fn upstream_gets(mended: bool) -> String {
     let (upstream, record) = recording("0\r\n\r\n", answer.into()).await;
     let listening = serve(Gateway { upstream, mended }).await;
     let mut client = Client::connect(&listening, Protocol::H2).await;
-    let request = Request::post("/")
-        .body(in_pieces(vec![Bytes::from("hello")]))
-        .unwrap();
+    let request = Request::post("/").body(in_pieces(vec![Bytes::from("hello")])).unwrap();
     assert_eq!(client.send(request).await.unwrap().status(), 200);
     record.await.unwrap().split_once("\r\n\r\n").unwrap().1.to_owned()
 }
@@ -62,20 +60,12 @@ async fn the_body_is_terminated_once() {
 async fn canary_bare_pingora_terminates_twice() {
     let got = upstream_gets(false).await;
     let twice = "5\r\nhello\r\n0\r\n\r\n0\r\n\r\n";
-    assert_eq!(
-        got, twice,
-        "Pingora has mended #935: remove this file (chunk_terminator.rs)"
-    );
+    assert_eq!(got, twice, "Pingora has mended #935: remove this file (chunk_terminator.rs)");
 }
 
 #[test]
 fn only_an_empty_end_is_dropped() {
-    for (piece, end, kept) in [
-        ("", true, false),
-        ("", false, true),
-        ("x", true, true),
-        ("x", false, true),
-    ] {
+    for (piece, end, kept) in [("", true, false), ("", false, true), ("x", true, true), ("x", false, true)] {
         let mut body = Some(Bytes::from(piece));
         mend(&mut body, end);
         assert_eq!(body.is_some(), kept, "{piece:?}, {end}");

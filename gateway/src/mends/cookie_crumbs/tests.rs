@@ -41,10 +41,8 @@ async fn upstream_gets(mended: bool) -> Vec<String> {
     let (upstream, record) = recording("\r\n\r\n", answer.into()).await;
     let listening = serve(Gateway { upstream, mended }).await;
     let mut client = Client::connect(&listening, Protocol::H2).await;
-    let request = Request::get("/")
-        .header("cookie", "a=1")
-        .header("cookie", "b=2; c=3")
-        .header("cookie", "d=4");
+    let request =
+        Request::get("/").header("cookie", "a=1").header("cookie", "b=2; c=3").header("cookie", "d=4");
     client.send(request.body(whole("")).unwrap()).await.unwrap();
     let record = record.await.unwrap();
     record
@@ -64,11 +62,7 @@ async fn crumbs_become_one_line_in_order() {
 #[tokio::test]
 async fn canary_bare_pingora_leaves_the_crumbs() {
     let lines = upstream_gets(false).await;
-    assert_eq!(
-        lines.len(),
-        3,
-        "Pingora has mended #901: remove this file (cookie_crumbs.rs): {lines:?}"
-    );
+    assert_eq!(lines.len(), 3, "Pingora has mended #901: remove this file (cookie_crumbs.rs): {lines:?}");
 }
 
 #[test]

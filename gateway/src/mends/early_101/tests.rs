@@ -124,12 +124,7 @@ async fn tunnel_works(listening: &Listening, greeting: &str) -> bool {
 
 async fn working_tunnels(mended: bool, greeting: &str, tunnels: usize) -> usize {
     let (upstream, spoken) = eager(format!("{SWITCH}{greeting}")).await;
-    let listening = serve(Gateway {
-        upstream,
-        mended,
-        spoken: Some(spoken),
-    })
-    .await;
+    let listening = serve(Gateway { upstream, mended, spoken: Some(spoken) }).await;
     let mut working = 0;
     for _ in 0..tunnels {
         working += usize::from(tunnel_works(&listening, greeting).await);
@@ -151,10 +146,7 @@ async fn a_frame_right_behind_the_101_arrives() {
 async fn canary_bare_pingora_loses_tunnels() {
     // With the 101 there before the request, Pingora tosses a coin for each: 64 lucky ones do not happen.
     let working = working_tunnels(false, "", 64).await;
-    assert!(
-        working < 64,
-        "Pingora has mended #946: remove this file (early_101.rs)"
-    );
+    assert!(working < 64, "Pingora has mended #946: remove this file (early_101.rs)");
 }
 
 const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
@@ -163,12 +155,7 @@ const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
 async fn a_refused_upgrade_leaves_both_connections_usable() {
     // One upstream connection for both requests: a third would find nobody.
     let (upstream, mut heads) = scripted(vec![vec![FORBIDDEN, FORBIDDEN]]).await;
-    let listening = serve(Gateway {
-        upstream,
-        mended: true,
-        spoken: None,
-    })
-    .await;
+    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
     let mut client = RawClient::connect(listening.h1).await;
     for _ in 0..2 {
         client.write(UPGRADE).await;
@@ -183,34 +170,19 @@ async fn interim_responses_pass_before_the_101() {
     let answer =
         "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhi";
     let (upstream, _heads) = scripted(vec![vec![answer]]).await;
-    let listening = serve(Gateway {
-        upstream,
-        mended: true,
-        spoken: None,
-    })
-    .await;
+    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
     let mut client = RawClient::connect(listening.h1).await;
     client.write(UPGRADE).await;
     let read = client.read_until("\r\n\r\nhi").await.unwrap();
-    assert!(
-        read.starts_with("HTTP/1.1 103 ") && read.contains("HTTP/1.1 101 "),
-        "{read}"
-    );
+    assert!(read.starts_with("HTTP/1.1 103 ") && read.contains("HTTP/1.1 101 "), "{read}");
 }
 
 #[tokio::test]
 async fn an_upgrade_with_a_body_is_left_alone() {
     let (upstream, mut requests) = scripted(vec![vec![FORBIDDEN]]).await;
-    let listening = serve(Gateway {
-        upstream,
-        mended: true,
-        spoken: None,
-    })
-    .await;
+    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
     let mut client = RawClient::connect(listening.h1).await;
-    client
-        .write(&UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"))
-        .await;
+    client.write(&UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello")).await;
     client.read_until("\r\n\r\nno").await.unwrap();
     assert!(requests.recv().await.unwrap().ends_with("\r\n\r\nhello"));
 }
@@ -219,22 +191,11 @@ async fn an_upgrade_with_a_body_is_left_alone() {
 async fn a_retry_is_framed_like_the_first_attempt() {
     // The first connection is pooled after one answer and dies on the second request, which is then retried.
     let (upstream, mut heads) = scripted(vec![vec![FORBIDDEN, ""], vec![FORBIDDEN]]).await;
-    let listening = serve(Gateway {
-        upstream,
-        mended: true,
-        spoken: None,
-    })
-    .await;
+    let listening = serve(Gateway { upstream, mended: true, spoken: None }).await;
     let mut client = RawClient::connect(listening.h1).await;
     for _ in 0..2 {
         client.write(UPGRADE).await;
-        assert!(
-            client
-                .read_until("\r\n\r\nno")
-                .await
-                .unwrap()
-                .starts_with("HTTP/1.1 403 ")
-        );
+        assert!(client.read_until("\r\n\r\nno").await.unwrap().starts_with("HTTP/1.1 403 "));
     }
     for _ in 0..3 {
         assert_unframed(&heads.recv().await.unwrap());
@@ -243,9 +204,6 @@ async fn a_retry_is_framed_like_the_first_attempt() {
 
 fn assert_unframed(head: &str) {
     let head = head.to_ascii_lowercase();
-    assert!(
-        !head.contains("transfer-encoding") && !head.contains("content-length"),
-        "{head}"
-    );
+    assert!(!head.contains("transfer-encoding") && !head.contains("content-length"), "{head}");
     assert!(head.contains("upgrade: websocket"), "{head}");
 }

@@ -12,17 +12,12 @@ pub struct BodyBudget {
 impl BodyBudget {
     /// A budget of so many bytes.
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            free: AtomicUsize::new(bytes),
-        })
+        Arc::new(Self { free: AtomicUsize::new(bytes) })
     }
 
     /// Takes bytes out of the budget until the reservation is dropped; nothing when there are not enough.
     pub fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
-        let mut reservation = Reservation {
-            budget: Arc::clone(self),
-            bytes: 0,
-        };
+        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
         reservation.grow(bytes).then_some(reservation)
     }
 
@@ -46,9 +41,7 @@ impl Reservation {
         let taken = self
             .budget
             .free
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
-                free.checked_sub(bytes)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes))
             .is_ok();
         if taken {
             self.bytes += bytes;

@@ -142,11 +142,7 @@ fn reframe(session: &mut Session, length: usize) -> Result<()> {
     let was_framed = request.remove_header(&TRANSFER_ENCODING).is_some()
         || request.headers.contains_key(CONTENT_LENGTH)
         || matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
-    if length > 0 || was_framed {
-        request.insert_header(CONTENT_LENGTH, length)
-    } else {
-        Ok(())
-    }
+    if length > 0 || was_framed { request.insert_header(CONTENT_LENGTH, length) } else { Ok(()) }
 }
 
 /// Reads and drops what an HTTP/1 client still sends after it was refused, up to so many bytes and so long.

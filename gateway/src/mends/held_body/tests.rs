@@ -17,11 +17,8 @@ use crate::mends::scaffold::{Listening, peer, serve};
 const MEBIBYTE: usize = 1024 * 1024;
 const SIZES: [usize; 6] = [0, 1, 65_536, 65_537, 200_000, 5 * MEBIBYTE];
 const SECOND: Duration = Duration::from_secs(1);
-const LIMITS: BodyLimits = BodyLimits {
-    max: 6 * MEBIBYTE,
-    per_read: SECOND.saturating_mul(20),
-    total: SECOND.saturating_mul(60),
-};
+const LIMITS: BodyLimits =
+    BodyLimits { max: 6 * MEBIBYTE, per_read: SECOND.saturating_mul(20), total: SECOND.saturating_mul(60) };
 
 /// Reads, judges (`/refused` is not allowed) and holds.
 struct Mended {
@@ -33,12 +30,7 @@ struct Mended {
 
 impl Mended {
     fn new(upstream: SocketAddr) -> Self {
-        Self {
-            upstream,
-            budget: BodyBudget::new(64 * MEBIBYTE),
-            limits: LIMITS,
-            upstream_h2: false,
-        }
+        Self { upstream, budget: BodyBudget::new(64 * MEBIBYTE), limits: LIMITS, upstream_h2: false }
     }
 }
 
@@ -92,10 +84,7 @@ impl ProxyHttp for Mended {
             loan.release(session);
         }
         let _ = session.respond_error(502).await;
-        FailToProxy {
-            error_code: 502,
-            can_reuse_downstream: false,
-        }
+        FailToProxy { error_code: 502, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, loan: &mut Self::CTX) {
@@ -120,11 +109,7 @@ fn pieces_of(body: &Bytes) -> Vec<Bytes> {
 
 async fn gateway(limits: BodyLimits) -> (Hashing, Listening) {
     let upstream = Hashing::start().await;
-    let listening = serve(Mended {
-        limits,
-        ..Mended::new(upstream.addr)
-    })
-    .await;
+    let listening = serve(Mended { limits, ..Mended::new(upstream.addr) }).await;
     (upstream, listening)
 }
 
@@ -134,10 +119,9 @@ async fn every_size_arrives(protocol: Protocol) {
     let mut client = Client::connect(&listening, protocol).await;
     for size in SIZES {
         let body = body_of(size);
-        for (framing, outgoing) in [
-            ("length", whole(body.clone())),
-            ("no length", in_pieces(pieces_of(&body))),
-        ] {
+        for (framing, outgoing) in
+            [("length", whole(body.clone())), ("no length", in_pieces(pieces_of(&body)))]
+        {
             let response = client.send(post("/", outgoing)).await.unwrap();
             let case = format!("{protocol:?}, {size} bytes, {framing}");
             assert_eq!(response.status(), StatusCode::OK, "{case}");
@@ -163,10 +147,7 @@ async fn a_refused_body_never_reaches_the_upstream() {
     let (upstream, listening) = gateway(LIMITS).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         let mut client = Client::connect(&listening, protocol).await;
-        let response = client
-            .send(post("/refused", whole(body_of(70_000))))
-            .await
-            .unwrap();
+        let response = client.send(post("/refused", whole(body_of(70_000)))).await.unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
     }
     assert_eq!(upstream.connections(), 0);
@@ -175,14 +156,8 @@ async fn a_refused_body_never_reaches_the_upstream() {
 #[tokio::test]
 async fn a_stalled_body_is_too_slow() {
     let impatient = [
-        BodyLimits {
-            per_read: Duration::from_millis(50),
-            ..LIMITS
-        },
-        BodyLimits {
-            total: Duration::from_millis(50),
-            ..LIMITS
-        },
+        BodyLimits { per_read: Duration::from_millis(50), ..LIMITS },
+        BodyLimits { total: Duration::from_millis(50), ..LIMITS },
     ];
     for limits in impatient {
         let (upstream, listening) = gateway(limits).await;
@@ -200,10 +175,7 @@ async fn a_body_over_the_limit_is_too_large() {
     let (upstream, listening) = gateway(BodyLimits { max: 1000, ..LIMITS }).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         for (size, expected) in [(1000, StatusCode::OK), (1001, StatusCode::PAYLOAD_TOO_LARGE)] {
-            for outgoing in [
-                whole(body_of(size)),
-                in_pieces(vec![body_of(500), body_of(size - 500)]),
-            ] {
+            for outgoing in [whole(body_of(size)), in_pieces(vec![body_of(500), body_of(size - 500)])] {
                 let mut client = Client::connect(&listening, protocol).await;
                 assert_eq!(
                     client.send(post("/", outgoing)).await.unwrap().status(),
@@ -222,15 +194,10 @@ async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
     // A number that no integer holds does not even get past Pingora.
     for (length, status) in [("6291457", "413"), ("99999999999999999999999", "400")] {
         let mut client = RawClient::connect(listening.h1).await;
-        client
-            .write("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\n")
-            .await;
+        client.write("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\n").await;
         client.write(&format!("Content-Length: {length}\r\n\r\n")).await;
         let answer = client.read_until("\r\n\r\n").await.unwrap();
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{length}: {answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {answer}");
     }
 }
 
@@ -258,10 +225,7 @@ async fn expect_is_answered_once_and_the_connection_lasts() {
 async fn a_get_without_a_body_gets_no_framing() {
     let (_upstream, listening) = gateway(LIMITS).await;
     let mut client = Client::connect(&listening, Protocol::H1).await;
-    let response = client
-        .send(Request::get("/").body(whole("")).unwrap())
-        .await
-        .unwrap();
+    let response = client.send(Request::get("/").body(whole("")).unwrap()).await.unwrap();
     assert_eq!(response.headers()["x-length"], "");
     assert_eq!(response.headers()["x-coding"], "");
 }
@@ -269,10 +233,7 @@ async fn a_get_without_a_body_gets_no_framing() {
 #[tokio::test]
 async fn a_full_budget_turns_bodies_away_and_empties_again() {
     let upstream = Hashing::start().await;
-    let mended = Mended {
-        budget: BodyBudget::new(1000),
-        ..Mended::new(upstream.addr)
-    };
+    let mended = Mended { budget: BodyBudget::new(1000), ..Mended::new(upstream.addr) };
     let budget = Arc::clone(&mended.budget);
     let listening = serve(mended).await;
     let taken = budget.reserve(500).unwrap();
@@ -288,22 +249,14 @@ async fn a_full_budget_turns_bodies_away_and_empties_again() {
 #[tokio::test]
 async fn every_size_arrives_at_an_http_2_upstream() {
     let upstream = Hashing::start().await;
-    let listening = serve(Mended {
-        upstream_h2: true,
-        ..Mended::new(upstream.addr)
-    })
-    .await;
+    let listening = serve(Mended { upstream_h2: true, ..Mended::new(upstream.addr) }).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         let mut client = Client::connect(&listening, protocol).await;
         for size in SIZES {
             let body = body_of(size);
             let response = client.send(post("/", in_pieces(pieces_of(&body)))).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{protocol:?}, {size} bytes");
-            assert_eq!(
-                response.headers()["x-sha256"],
-                sha256(&body),
-                "{protocol:?}, {size} bytes"
-            );
+            assert_eq!(response.headers()["x-sha256"], sha256(&body), "{protocol:?}, {size} bytes");
         }
     }
 }
@@ -329,9 +282,7 @@ async fn a_client_that_leaves_ends_the_wait_for_the_upstream() {
     let (upstream, mut requests) = scripted(vec![vec!["", ""]]).await;
     let listening = serve(Mended::new(upstream)).await;
     let mut client = RawClient::connect(listening.h1).await;
-    client
-        .write("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 5\r\n\r\nhello")
-        .await;
+    client.write("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 5\r\n\r\nhello").await;
     assert!(requests.recv().await.unwrap().ends_with("hello"));
     drop(client);
     // The upstream waits for a second request, so its script ends only when Pingora hangs up.
@@ -354,9 +305,7 @@ async fn an_upstream_that_is_down_is_a_bad_gateway() {
 async fn a_client_that_sends_on_still_reads_its_refusal() {
     let (_upstream, listening) = gateway(LIMITS).await;
     let mut client = RawClient::connect(listening.h1).await;
-    client
-        .write("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 8388608\r\n\r\n")
-        .await;
+    client.write("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 8388608\r\n\r\n").await;
     client.write(&"x".repeat(8 * MEBIBYTE)).await;
     assert!(client.read_to_end().await.starts_with("HTTP/1.1 413 "));
 }
@@ -406,9 +355,5 @@ async fn canary_bare_pingora_replays_64_kib_and_no_more() {
         statuses.push(response.status());
     }
     assert_eq!(statuses[0], StatusCode::OK, "the premise");
-    assert_ne!(
-        statuses[1],
-        StatusCode::OK,
-        "Pingora has mended #575: remove this file (held_body.rs)"
-    );
+    assert_ne!(statuses[1], StatusCode::OK, "Pingora has mended #575: remove this file (held_body.rs)");
 }

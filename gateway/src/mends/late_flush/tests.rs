@@ -41,11 +41,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         (): &mut (),
     ) -> Result<()> {
-        if self.mended {
-            stream_lengthless(session.req_header(), response)
-        } else {
-            Ok(())
-        }
+        if self.mended { stream_lengthless(session.req_header(), response) } else { Ok(()) }
     }
 }
 
@@ -85,18 +81,9 @@ async fn each_event_arrives_as_it_is_sent() {
     let mut client = RawClient::connect(listening.h1).await;
     client.write(EVENTS).await;
     let first = client.read_until("data: one").await.unwrap().to_ascii_lowercase();
-    assert!(
-        first.contains("transfer-encoding: chunked") && !first.contains("content-length"),
-        "{first}"
-    );
+    assert!(first.contains("transfer-encoding: chunked") && !first.contains("content-length"), "{first}");
     go_on.notify_one();
-    assert!(
-        client
-            .read_until("0\r\n\r\n")
-            .await
-            .unwrap()
-            .contains("data: two")
-    );
+    assert!(client.read_until("0\r\n\r\n").await.unwrap().contains("data: two"));
 }
 
 #[tokio::test]
@@ -107,28 +94,16 @@ async fn canary_bare_pingora_keeps_the_first_event() {
     // On this one thread, twenty exchanges later the first event has long been read from the upstream.
     let mut other = Client::connect(&listening, Protocol::H1).await;
     for _ in 0..20 {
-        other
-            .send(Request::get("/other").body(whole("")).unwrap())
-            .await
-            .unwrap();
+        other.send(Request::get("/other").body(whole("")).unwrap()).await.unwrap();
     }
     let socket = client.0.into_std().unwrap();
     let kept =
         std::io::Read::read(&mut &socket, &mut [0; 1]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
-    assert!(
-        kept,
-        "Pingora has mended the late flush: remove this file (late_flush.rs)"
-    );
+    assert!(kept, "Pingora has mended the late flush: remove this file (late_flush.rs)");
     // It is the length alone that holds the event back: with the second, all of it arrives.
     go_on.notify_one();
     let mut client = RawClient(tokio::net::TcpStream::from_std(socket).unwrap());
-    assert!(
-        client
-            .read_until("data: two")
-            .await
-            .unwrap()
-            .contains("data: one")
-    );
+    assert!(client.read_until("data: two").await.unwrap().contains("data: one"));
 }
 
 #[test]
@@ -144,12 +119,7 @@ fn only_streams_with_a_length_and_a_body_are_touched() {
         assert_ne!(chunked, response.headers.contains_key("content-length"));
         chunked
     };
-    assert!(touched(
-        "GET",
-        Version::HTTP_11,
-        200,
-        "Text/Event-Stream ; charset=utf-8"
-    ));
+    assert!(touched("GET", Version::HTTP_11, 200, "Text/Event-Stream ; charset=utf-8"));
     assert!(touched("POST", Version::HTTP_11, 200, "application/x-ndjson"));
     assert!(!touched("HEAD", Version::HTTP_11, 200, "text/event-stream"));
     assert!(!touched("GET", Version::HTTP_11, 304, "text/event-stream"));

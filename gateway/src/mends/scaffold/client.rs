@@ -68,9 +68,8 @@ impl Client {
             }
             Protocol::H2 => {
                 let tcp = dial(to.h2).await;
-                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tcp))
-                    .await
-                    .unwrap();
+                let (sender, connection) =
+                    http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await.unwrap();
                 tokio::spawn(connection);
                 Self::H2(sender)
             }
@@ -85,9 +84,7 @@ impl Client {
         let exchange = async {
             let response = match self {
                 Self::H1(sender) => {
-                    request
-                        .headers_mut()
-                        .insert("host", "gateway.test".parse().unwrap());
+                    request.headers_mut().insert("host", "gateway.test".parse().unwrap());
                     sender.ready().await?;
                     sender.send_request(request).await?
                 }
@@ -124,10 +121,7 @@ impl RawClient {
             if so_far.contains(text) {
                 return Ok(so_far);
             }
-            match timeout(PATIENCE, self.0.read_buf(&mut read))
-                .await
-                .expect("bytes in time")
-            {
+            match timeout(PATIENCE, self.0.read_buf(&mut read)).await.expect("bytes in time") {
                 Ok(0) | Err(_) => return Err(so_far),
                 Ok(_) => {}
             }
@@ -137,9 +131,7 @@ impl RawClient {
     /// Reads to the end of the connection.
     pub(in super::super) async fn read_to_end(&mut self) -> String {
         let mut read = Vec::new();
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut read))
-            .await
-            .expect("an end in time");
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("an end in time");
         String::from_utf8_lossy(&read).into_owned()
     }
 }

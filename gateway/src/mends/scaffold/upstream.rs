@@ -73,8 +73,7 @@ pub(in super::super) async fn read_request(tcp: &mut TcpStream) -> Option<String
     let head = String::from_utf8(request).unwrap();
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse().unwrap())
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
     });
     let mut body = vec![0; length.unwrap_or(0)];
     tcp.read_exact(&mut body).await.ok()?;
@@ -90,10 +89,7 @@ pub(in super::super) struct Hashing {
 impl Hashing {
     pub(in super::super) async fn start() -> Self {
         let listener = listen().await;
-        let upstream = Self {
-            addr: listener.local_addr().unwrap(),
-            connections: Arc::default(),
-        };
+        let upstream = Self { addr: listener.local_addr().unwrap(), connections: Arc::default() };
         let connections = Arc::clone(&upstream.connections);
         tokio::spawn(async move {
             loop {
@@ -133,13 +129,10 @@ fn said(headers: &HeaderMap, name: &str) -> String {
 
 pub(in super::super) fn sha256(body: &[u8]) -> String {
     use std::fmt::Write;
-    digest::digest(&digest::SHA256, body)
-        .as_ref()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    digest::digest(&digest::SHA256, body).as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// An upstream whose answers the test writes itself.

@@ -23,10 +23,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(tcp: TcpStream, speaks_h2: bool) -> Self {
         tcp.set_nodelay(true).unwrap();
-        Self {
-            stream: BufStream::with_capacity(8192, 4096, tcp),
-            speaks_h2,
-        }
+        Self { stream: BufStream::with_capacity(8192, 4096, tcp), speaks_h2 }
     }
 }
 

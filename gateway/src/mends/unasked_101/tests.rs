@@ -32,11 +32,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         interim: &mut Interim,
     ) -> Result<()> {
-        if self.mended {
-            interim.judge(response, session.is_upgrade_req())
-        } else {
-            Ok(())
-        }
+        if self.mended { interim.judge(response, session.is_upgrade_req()) } else { Ok(()) }
     }
 }
 
@@ -53,9 +49,7 @@ async fn client_gets(mended: bool, request: &str, answer: &str) -> String {
     let mut client = RawClient::connect(listening.h1).await;
     client.write(request).await;
     // The recorder reads to the end, so its connection ends with the answer it was asked for, or with Pingora's.
-    let read = client
-        .read_until(if mended { "HTTP/1.1 5" } else { "smuggled" })
-        .await;
+    let read = client.read_until(if mended { "HTTP/1.1 5" } else { "smuggled" }).await;
     record.abort();
     read.unwrap_or_else(|all| all)
 }
@@ -91,22 +85,13 @@ async fn interim_responses_end_at_the_ninth() {
 async fn canary_bare_pingora_relays_an_unasked_101() {
     let read = client_gets(false, PLAIN, SWITCH).await;
     let tunnel = read.starts_with("HTTP/1.1 101 ") && read.ends_with("smuggled");
-    assert!(
-        tunnel,
-        "Pingora has mended the unasked 101: remove that half of unasked_101.rs: {read}"
-    );
+    assert!(tunnel, "Pingora has mended the unasked 101: remove that half of unasked_101.rs: {read}");
 }
 
 #[tokio::test]
 async fn canary_bare_pingora_relays_any_number_of_interim_responses() {
-    let relayed = client_gets(false, PLAIN, &interim(200))
-        .await
-        .matches("HTTP/1.1 103 ")
-        .count();
-    assert_eq!(
-        relayed, 200,
-        "Pingora has mended the interim flood: remove that half of unasked_101.rs"
-    );
+    let relayed = client_gets(false, PLAIN, &interim(200)).await.matches("HTTP/1.1 103 ").count();
+    assert_eq!(relayed, 200, "Pingora has mended the interim flood: remove that half of unasked_101.rs");
 }
 
 #[test]

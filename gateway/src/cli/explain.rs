@@ -1,0 +1,239 @@
+//! `portcullis explain`: walks one request through the pipeline and shows every gate's verdict.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rules::plan::Step;
+use rules::verdict::Refusal;
+use serde_json::{Map, Value, json};
+
+use super::test::{Format, open};
+use crate::config::compile::send;
+use crate::config::load::Loaded;
+use crate::judge::{self, Case};
+use crate::pipeline::accept;
+use crate::pipeline::dispatch::{self, Way};
+use crate::visit::Visit;
+
+/// Walks one request through the pipeline: each gate, its verdict, the line that made it.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Method and path: 'POST /v1/acme/files'.
+    pub request: String,
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", default_value = "portcullis.yaml")]
+    pub config: PathBuf,
+    /// A fact of the caller, taken for granted: tenant=acme, roles=admin,user.
+    #[arg(long = "as", value_name = "FACT=VALUE")]
+    pub caller: Vec<String>,
+    /// A header field: 'name: value'.
+    #[arg(long, value_name = "FIELD")]
+    pub header: Vec<String>,
+    /// A file with the body.
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    /// The host; by default the first that is served.
+    #[arg(long)]
+    pub host: Option<String>,
+    /// How the walk is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Runs the command.
+pub fn call(args: &Args) -> ExitCode {
+    match explain(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fault::Said(code)) => code,
+        Err(Fault::Misuse(why)) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+enum Fault {
+    Said(ExitCode),
+    Misuse(String),
+}
+
+/// One row of the walk.
+struct Row {
+    gate: String,
+    verdict: String,
+    line: Option<usize>,
+    why: Option<String>,
+}
+
+fn explain(args: &Args) -> Result<(), Fault> {
+    let loaded = open(&args.config, args.format).map_err(Fault::Said)?;
+    let (method, target) = send(&args.request)
+        .ok_or_else(|| Fault::Misuse(format!("`{}` is not a request: write 'GET /path'", args.request)))?;
+    let fields = args.header.iter().map(|field| header(field)).collect::<Result<Vec<_>, _>>()?;
+    let body = match &args.body {
+        Some(path) => std::fs::read(path)
+            .map_err(|error| Fault::Misuse(format!("`{}` cannot be read: {error}", path.display())))?,
+        None => Vec::new(),
+    };
+    let facts = (!args.caller.is_empty()).then(|| facts(&args.caller)).transpose()?;
+    let snapshot = &loaded.snapshot;
+    let mut case = judge::case(snapshot, &method, &target, &fields, &body, facts.as_ref());
+    if let Some(host) = &args.host {
+        case.host = host;
+    }
+    let rows = walk(&loaded, &case);
+    let judgement = judge::judge(snapshot, &case);
+    let (outcome, more) = outcome(&judgement.end);
+    match args.format {
+        Format::Text => print(&rows, &outcome, &more, loaded.source.path()),
+        Format::Json => {
+            let rows: Vec<Value> = rows
+                .iter()
+                .map(|row| json!({ "gate": row.gate, "verdict": row.verdict, "line": row.line, "why": row.why }))
+                .collect();
+            println!(
+                "{}",
+                json!({ "file": loaded.source.path(), "steps": rows, "outcome": outcome, "details": more })
+            );
+        }
+    }
+    Ok(())
+}
+
+fn header(field: &str) -> Result<(String, String), Fault> {
+    let split = field.split_once(':').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    split.ok_or_else(|| Fault::Misuse(format!("`{field}` is not a header field: write 'name: value'")))
+}
+
+/// `k=v`, where lists are written with commas and JSON is taken as JSON.
+fn facts(pairs: &[String]) -> Result<Map<String, Value>, Fault> {
+    let mut facts = Map::new();
+    for pair in pairs {
+        let (name, text) = pair
+            .split_once('=')
+            .ok_or_else(|| Fault::Misuse(format!("`{pair}` is not a fact: write 'tenant=acme'")))?;
+        let list = matches!(name, "roles" | "scopes");
+        let value = match serde_json::from_str::<Value>(text) {
+            Ok(value @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => value,
+            _ if list => Value::from(text.split(',').map(str::trim).collect::<Vec<_>>()),
+            _ => Value::from(text),
+        };
+        facts.insert(name.to_owned(), value);
+    }
+    Ok(facts)
+}
+
+fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
+    let snapshot = &loaded.snapshot;
+    let refused = |gate: &str, refusal: &Refusal, line| Row {
+        gate: gate.to_owned(),
+        verdict: format!("refuse {} {}", refusal.code.status().as_u16(), refusal.code),
+        line,
+        why: Some(refusal.private.clone().into_owned()),
+    };
+    let passed = |gate: &str, why: Option<String>, line| Row {
+        gate: gate.to_owned(),
+        verdict: "pass".to_owned(),
+        line,
+        why,
+    };
+    let head = match judge::head(snapshot, case) {
+        Ok(head) => head,
+        Err(refusal) => return vec![refused(refusal.gate, &refusal, None)],
+    };
+    let mut rows = vec![passed("framing", None, None)];
+    let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival, &head);
+    match dispatch::dispatch(&mut visit, &head) {
+        Err(refusal) => {
+            rows.push(refused(refusal.gate, &refusal, None));
+            return rows;
+        }
+        Ok(Way::Redirect(to)) => {
+            rows.push(passed("dispatch", Some(format!("redirect to {to}")), None));
+            return rows;
+        }
+        Ok(Way::On) => {}
+    }
+    let Some(route) = visit.route() else { return rows };
+    let place = rules::problem::Place::root().key("routes").item(route.index);
+    rows.push(passed("dispatch", Some(format!("route {}", route.name)), loaded.line(&place)));
+    let assumed = judge::assume(&mut visit, case).err();
+    gates(loaded, &mut visit, &head, case, assumed, &mut rows, refused, passed);
+    rows
+}
+
+#[expect(clippy::too_many_arguments, reason = "the two ways to write a row are arguments")]
+fn gates(
+    loaded: &Loaded,
+    visit: &mut Visit,
+    head: &http::request::Parts,
+    case: &Case<'_>,
+    mut assumed: Option<Refusal>,
+    rows: &mut Vec<Row>,
+    refused: impl Fn(&str, &Refusal, Option<usize>) -> Row,
+    passed: impl Fn(&str, Option<String>, Option<usize>) -> Row,
+) {
+    let snapshot = std::sync::Arc::clone(&visit.snapshot);
+    let Some(route) = visit.found.and_then(|(index, _)| snapshot.table.routes().get(index)) else { return };
+    for step in route.plan.steps() {
+        let line = loaded.line(step.place());
+        let verdict = match step {
+            Step::Identity(standing) => match (assumed.take(), &visit.caller) {
+                (Some(refusal), _) => Err(refusal),
+                (None, Some(_)) => Ok(Some("the caller is taken for granted (--as)".to_owned())),
+                (None, None) => standing.gate.identify(&visit.view(head)).map(|caller| {
+                    let user = caller.user.value().map(|user| format!("user {user}"));
+                    visit.caller = Some(caller);
+                    user
+                }),
+            },
+            Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
+            Step::Body(standing) => standing.gate.judge(&visit.view(head), case.body).map(|()| None),
+        };
+        match verdict {
+            Ok(why) => rows.push(passed(step.policy(), why, line)),
+            Err(refusal) => {
+                rows.push(refused(step.policy(), &refusal, line));
+                return;
+            }
+        }
+    }
+    rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));
+}
+
+fn outcome(end: &judge::End) -> (String, Value) {
+    match end {
+        judge::End::Forward { target, fields, .. } => {
+            let fields: Vec<(String, String)> = fields.iter().map(super::replay::shown).collect();
+            ("allow".to_owned(), json!({ "target": target, "headers": fields }))
+        }
+        judge::End::Redirect(answer) => {
+            let location = answer.fields.get("location").and_then(|field| field.to_str().ok());
+            (answer.status.as_u16().to_string(), json!({ "location": location }))
+        }
+        judge::End::Refuse(refusal, answer) => {
+            (format!("{} {}", answer.status.as_u16(), refusal.code), json!({ "detail": refusal.public }))
+        }
+    }
+}
+
+fn print(rows: &[Row], outcome: &str, more: &Value, file: &str) {
+    for row in rows {
+        let place = row.line.map_or_else(String::new, |line| format!("  {file}:{line}"));
+        let why = row.why.as_deref().map_or_else(String::new, |why| format!("  {why}"));
+        println!("{:<10} {:<28}{place}{why}", row.gate, row.verdict);
+    }
+    println!("→ {outcome}");
+    for (name, value) in more.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(fields) => {
+                for pair in fields {
+                    let part = |index: usize| pair.get(index).and_then(Value::as_str).unwrap_or_default();
+                    println!("  {}: {}", part(0), part(1));
+                }
+            }
+            Value::String(text) => println!("  {name}: {text}"),
+            _ => {}
+        }
+    }
+}

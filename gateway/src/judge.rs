@@ -1,0 +1,265 @@
+//! Judges requests without a wire: the very phases that the pipeline walks, for `test`, `explain` and `replay`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use rules::framing::{self, Head, HeadLimits};
+use rules::policies::body::too_large;
+use rules::problem::Place;
+use rules::verdict::{Code, Refusal};
+use serde_json::{Map, Value};
+
+use crate::config::load::Loaded;
+use crate::pipeline::accept::{self, Arrival};
+use crate::pipeline::dispatch::{self, Way};
+use crate::pipeline::refuse::{self, Answer};
+use crate::pipeline::{enforce, forward, inspect, now_ms};
+use crate::snapshot::{Expectation, Snapshot, Test};
+use crate::visit::Visit;
+
+/// A request as it is told rather than received.
+pub struct Case<'a> {
+    /// How it came in.
+    pub arrival: Arrival,
+    /// The method.
+    pub method: &'a str,
+    /// Path and query, as they came.
+    pub target: &'a str,
+    /// The host of its address; a `Host` field counts before it.
+    pub host: &'a str,
+    /// Header fields in order, repeats kept.
+    pub fields: &'a [(String, String)],
+    /// The body.
+    pub body: &'a [u8],
+    /// The facts of a caller who is taken for granted; without, the request's own credential counts.
+    pub caller: Option<&'a Map<String, Value>>,
+}
+
+/// What became of a case.
+pub struct Judgement {
+    /// The journey, as far as it went. None when the head was refused at the edge.
+    pub visit: Option<Visit>,
+    /// The request's head, if it was sound.
+    pub head: Option<Parts>,
+    /// The end of it.
+    pub end: End,
+}
+
+/// How a case ends.
+pub enum End {
+    /// It is forwarded, with these fields to this target; the answer gets `own` besides the upstream's.
+    Forward {
+        /// Path and query.
+        target: String,
+        /// The fields that the upstream gets.
+        fields: HeaderMap,
+        /// The gateway's own fields of the answer.
+        own: HeaderMap,
+    },
+    /// The gateway redirects.
+    Redirect(Answer),
+    /// The gateway refuses.
+    Refuse(Refusal, Answer),
+}
+
+/// Walks a case through the pipeline.
+pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
+    let head = match head(snapshot, case) {
+        Ok(head) => head,
+        Err(refusal) => {
+            let answer = refuse::words(&uuid::Uuid::now_v7().to_string(), &refusal, None);
+            return Judgement { visit: None, head: None, end: End::Refuse(refusal, answer) };
+        }
+    };
+    let mut visit = accept::begin(Arc::clone(snapshot), case.arrival, &head);
+    let end = match walk(&mut visit, &head, case) {
+        Ok(Way::On) => {
+            let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
+            forward::fields(&visit, &head, &mut fields);
+            inspect::fields(&visit, &mut own);
+            let target = forward::target(&visit, &head).map_or_else(String::new, |target| target.to_string());
+            End::Forward { target, fields, own }
+        }
+        Ok(Way::Redirect(location)) => End::Redirect(refuse::redirect(&visit, &location)),
+        Err(refusal) => {
+            (visit.refusal, visit.observed) = (Some(refusal.clone()), false);
+            let answer = refuse::refusal(&visit, &refusal, Some(&head.headers));
+            End::Refuse(refusal, answer)
+        }
+    };
+    Judgement { visit: Some(visit), head: Some(head), end }
+}
+
+fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal> {
+    let way = dispatch::dispatch(visit, head)?;
+    if matches!(way, Way::Redirect(_)) {
+        return Ok(way);
+    }
+    assume(visit, case)?;
+    enforce::head(visit, head)?;
+    let Some(route) = visit.route() else { return Ok(way) };
+    let (max, needed) = (route.plan.body_max(), route.plan.needs_body());
+    if u64::try_from(case.body.len()).is_ok_and(|length| length > max) {
+        return Err(too_large(max, None));
+    }
+    if needed && !visit.upgrade {
+        enforce::body(visit, head, case.body)?;
+    }
+    Ok(way)
+}
+
+/// Takes the case's caller for granted, where the route has callers at all.
+pub fn assume(visit: &mut Visit, case: &Case<'_>) -> Result<(), Refusal> {
+    let identity = visit.route().and_then(|route| route.identity.clone());
+    if let (Some(facts), Some(identity)) = (case.caller, identity) {
+        visit.caller = Some(identity.gate.assume(facts)?);
+    }
+    Ok(())
+}
+
+/// The head as the edge would have passed it: the same check over the same bytes.
+pub fn head(snapshot: &Snapshot, case: &Case<'_>) -> Result<Parts, Refusal> {
+    let malformed = |why: &'static str| Refusal::new(Code::BadRequest, framing::GATE, why);
+    let named = case.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let mut bytes = format!("{} {} HTTP/1.1\r\n", case.method, case.target).into_bytes();
+    if !named {
+        bytes.extend_from_slice(format!("host: {}\r\n", case.host).as_bytes());
+    }
+    for (name, value) in case.fields {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    let limits = &snapshot.site.limits;
+    let limits = HeadLimits {
+        bytes: limits.header_bytes,
+        fields: limits.headers,
+        target_bytes: limits.target_bytes(),
+    };
+    match framing::inspect(&bytes, &limits)? {
+        // A line break within a field would end the head early: the rest was meant to be another request.
+        Head::Complete { len } if len == bytes.len() => {}
+        Head::Complete { .. } | Head::Incomplete => return Err(malformed("the head is not one head")),
+    }
+    let mut builder = http::Request::builder().method(case.method).uri(case.target);
+    if !named {
+        builder = builder.header("host", case.host);
+    }
+    for (name, value) in case.fields {
+        builder = builder.header(name.as_str(), value.trim().as_bytes());
+    }
+    builder.body(()).map(|request| request.into_parts().0).map_err(|_| malformed("the head cannot be read"))
+}
+
+/// The fields that go further than one connection (RFC 9110, section 7.6.1), as Pingora lets them.
+fn end_to_end(fields: &HeaderMap, upgrade: bool) -> HeaderMap {
+    let mut kept = fields.clone();
+    let nominated = fields.get_all(CONNECTION).iter().filter_map(|field| field.to_str().ok());
+    for name in nominated.flat_map(|list| list.split(',')) {
+        if let Ok(name) = name.trim().parse::<HeaderName>() {
+            kept.remove(name);
+        }
+    }
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        kept.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate"] {
+        kept.remove(name);
+    }
+    if upgrade {
+        kept.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        kept.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    kept
+}
+
+/// What a test of the configuration came to.
+pub struct Trial {
+    /// Whether it is what was expected.
+    pub passed: bool,
+    /// `allow`, or status and code.
+    pub outcome: String,
+    /// The gate that decided.
+    pub decided: Option<String>,
+    /// The configuration that made the gate.
+    pub place: Option<Place>,
+    /// Why, in the gate's private words.
+    pub why: Option<String>,
+}
+
+/// Runs one test of the configuration.
+pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
+    let case = case(snapshot, &test.method, &test.target, &test.headers, &test.body, test.caller.as_ref());
+    let judgement = judge(snapshot, &case);
+    let (status, code) = match &judgement.end {
+        End::Forward { .. } => (None, None),
+        End::Redirect(answer) => (Some(answer.status.as_u16()), None),
+        End::Refuse(refusal, _) => (Some(refusal.code.status().as_u16()), Some(refusal.code.name())),
+    };
+    let passed = match (&test.expect, status) {
+        (Expectation::Allow, None) => true,
+        (Expectation::Answer(wanted, None), Some(status)) => *wanted == status,
+        (Expectation::Answer(wanted, Some(name)), Some(status)) => *wanted == status && code == Some(name),
+        (Expectation::Allow, Some(_)) | (Expectation::Answer(..), None) => false,
+    };
+    let outcome = match (status, code) {
+        (None, _) => "allow".to_owned(),
+        (Some(status), None) => status.to_string(),
+        (Some(status), Some(code)) => format!("{status} {code}"),
+    };
+    let refusal = match judgement.end {
+        End::Refuse(refusal, _) => Some(refusal),
+        End::Forward { .. } | End::Redirect(_) => None,
+    };
+    Trial {
+        passed,
+        outcome,
+        place: refusal.as_ref().and_then(|refusal| place(judgement.visit.as_ref()?, refusal.gate)),
+        decided: refusal.as_ref().map(|refusal| refusal.gate.to_owned()),
+        why: refusal.map(|refusal| refusal.private.into_owned()),
+    }
+}
+
+/// The configuration of the route's gate called `gate`.
+fn place(visit: &Visit, gate: &str) -> Option<Place> {
+    let route = visit.route()?;
+    route.plan.steps().find(|step| step.policy() == gate).map(|step| step.place().clone())
+}
+
+/// A case as a test or `explain` states it: a client somewhere, over the listener that serves.
+pub fn case<'a>(
+    snapshot: &'a Snapshot,
+    method: &'a Method,
+    target: &'a str,
+    fields: &'a [(String, String)],
+    body: &'a [u8],
+    caller: Option<&'a Map<String, Value>>,
+) -> Case<'a> {
+    // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
+    let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let arrival = Arrival { peer, tls: snapshot.site.https.is_some(), now_ms: now_ms() };
+    let host = snapshot.site.first_host.as_deref().unwrap_or("localhost");
+    Case { arrival, method: method.as_str(), target, host, fields, body, caller }
+}
+
+/// The configuration's tests that fail, a sentence each.
+pub fn failures(loaded: &Loaded) -> Vec<String> {
+    let snapshot = &loaded.snapshot;
+    let mut failures = Vec::new();
+    for test in &snapshot.tests {
+        let trial = trial(snapshot, test);
+        if !trial.passed {
+            let line = loaded.test_line(test).map_or_else(String::new, |line| format!(":{line}"));
+            let why = trial.why.map_or_else(String::new, |why| format!(" ({why})"));
+            let (sent, expected) = &test.written;
+            failures.push(format!(
+                "{}{line}: `{sent}` was expected to end in `{expected}` and ended in `{}`{why}",
+                loaded.source.path(),
+                trial.outcome
+            ));
+        }
+    }
+    failures
+}

@@ -1,0 +1,356 @@
+//! The way of a request: accept → dispatch → enforce → forward → inspect → log, and refuse, the only mouth that
+//! says no. The phases are plain functions over a [`Visit`] and a request head; this file hangs them into
+//! Pingora's hooks, and [`crate::judge`] walks the same functions offline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::prelude::HttpPeer;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use rules::verdict::Refusal;
+
+use crate::access_log::AccessLog;
+use crate::edge::Connection;
+use crate::mends::held_body::BodyBudget;
+use crate::mends::unasked_101::Interim;
+use crate::mends::{Loan, chunk_terminator, cookie_crumbs, late_flush};
+use crate::metrics::{Counted, Outcome, Registry, RouteMetrics};
+use crate::snapshot::Snapshot;
+use crate::upstream::{InFlight, Server};
+use crate::visit::Visit;
+
+pub mod accept;
+mod answer;
+mod bodies;
+pub mod dispatch;
+pub mod enforce;
+mod faults;
+pub mod forward;
+pub mod inspect;
+pub mod log;
+mod peer;
+pub mod refuse;
+mod witness;
+
+pub use witness::Doorkeeper;
+
+/// Bytes of request bodies that may be held in memory at once, for gates that need the whole of one.
+const HELD_BYTES: usize = 256 * 1024 * 1024;
+
+/// What is in force, with its metrics resolved.
+pub struct Live {
+    /// The configuration.
+    pub snapshot: Arc<Snapshot>,
+    routes: Vec<RouteMetrics>,
+    nowhere: RouteMetrics,
+}
+
+impl Live {
+    /// Resolves the metrics of a snapshot.
+    pub fn new(snapshot: Arc<Snapshot>, registry: &Registry) -> Self {
+        let routes =
+            snapshot.table.routes().iter().map(|route| RouteMetrics::new(registry, &route.name)).collect();
+        for upstream in &snapshot.upstreams {
+            for server in &upstream.servers {
+                server.measure(registry, &upstream.name);
+            }
+        }
+        let nowhere = RouteMetrics::new(registry, crate::metrics::NO_ROUTE);
+        Self { snapshot, routes, nowhere }
+    }
+
+    /// The metrics of a route, or of requests without one.
+    pub fn metrics(&self, route: Option<usize>) -> &RouteMetrics {
+        route.and_then(|index| self.routes.get(index)).unwrap_or(&self.nowhere)
+    }
+}
+
+/// The gateway as Pingora sees it.
+pub struct Gateway {
+    live: Arc<ArcSwap<Live>>,
+    log: Arc<AccessLog>,
+    budget: Arc<BodyBudget>,
+}
+
+impl Gateway {
+    /// A gateway that serves what is in `live` at a request's beginning.
+    pub fn new(live: Arc<ArcSwap<Live>>, log: Arc<AccessLog>) -> Self {
+        Self { live, log, budget: BodyBudget::new(HELD_BYTES) }
+    }
+}
+
+/// A visit with what only the wire knows of it.
+pub struct Passing {
+    visit: Visit,
+    live: Arc<Live>,
+    connection: Arc<Connection>,
+    loan: Option<Loan>,
+    interim: Interim,
+    server: Option<(Arc<Server>, InFlight)>,
+    tries: usize,
+    body_seen: u64,
+    upstream_began: Option<Instant>,
+    upstream_ended: Option<Instant>,
+    upstream_status: Option<u16>,
+    waited: Duration,
+    _in_flight: Option<Counted>,
+}
+
+/// None until the head was read.
+pub type Context = Option<Box<Passing>>;
+
+fn lost() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "the request has no visit")
+}
+
+/// The wall clock, in milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        None
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+        let connection = Connection::of(session).ok_or_else(lost)?;
+        let live = self.live.load_full();
+        let pause = live.snapshot.site.body_timeout;
+        session.set_read_timeout(Some(pause));
+        session.set_write_timeout(Some(pause));
+        session.set_total_drain_timeout(Some(pause));
+        *ctx = Some(Box::new(Passing::begin(live, connection, session.req_header())));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        let passing = ctx.as_mut().ok_or_else(lost)?;
+        match self.judge(session, passing).await {
+            Ok(dispatch::Way::On) => Ok(false),
+            Ok(dispatch::Way::Redirect(location)) => {
+                answer::write(session, refuse::redirect(&passing.visit, &location)).await?;
+                Ok(true)
+            }
+            Err(refusal) => {
+                passing.refuse(session, refusal).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        peer::choose(ctx.as_mut().ok_or_else(lost)?)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let passing = ctx.as_ref().ok_or_else(lost)?;
+        if let Some(target) = forward::target(&passing.visit, session.req_header()) {
+            upstream.set_uri(target);
+        }
+        forward::fields(&passing.visit, session.req_header(), upstream);
+        cookie_crumbs::join(upstream)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        bodies::count(ctx.as_mut().ok_or_else(lost)?, body.as_ref())?;
+        chunk_terminator::mend(body, end_of_stream);
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        upstream: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let passing = ctx.as_mut().ok_or_else(lost)?;
+        passing.interim.judge(upstream, passing.visit.upgrade)?;
+        passing.upstream_status = Some(upstream.status.as_u16());
+        passing.upstream_ended = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let passing = ctx.as_mut().ok_or_else(lost)?;
+        if let Some(loan) = &mut passing.loan {
+            loan.answered(session, answer);
+        }
+        late_flush::stream_lengthless(session.req_header(), answer)?;
+        inspect::fields(&passing.visit, answer);
+        Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(passing) = ctx {
+            passing.upstream_ended = Some(Instant::now());
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let Some(passing) = ctx {
+            passing.count(Outcome::Unreachable);
+            let more = passing.visit.route().is_some_and(|route| passing.tries <= route.upstream.retries);
+            error.set_retry(more && session.req_header().method.is_idempotent());
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let Some(passing) = ctx else {
+            return FailToProxy { error_code: 500, can_reuse_downstream: false };
+        };
+        if let Some(loan) = &mut passing.loan {
+            loan.release(session);
+        }
+        let Some(refusal) = faults::refusal(error, passing) else {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        let error_code = refusal.code.status().as_u16();
+        if session.response_written().is_none() {
+            // The client may be gone; there is nobody left to tell.
+            let _ = passing.refuse(session, refusal).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        let Some(passing) = ctx else { return };
+        if let Some(loan) = &mut passing.loan {
+            loan.release(session);
+        }
+        passing.finish(session, &self.log);
+    }
+
+    /// What went wrong with a client stands in the access log; the event log is for what is wrong with us.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, error: &Error) -> bool {
+        matches!(error.esource(), ErrorSource::Downstream)
+    }
+}
+
+impl Gateway {
+    /// The verdict on a request; nothing has touched the upstream when it is a refusal.
+    async fn judge(
+        &self,
+        session: &mut Session,
+        passing: &mut Passing,
+    ) -> std::result::Result<dispatch::Way, Refusal> {
+        let way = dispatch::dispatch(&mut passing.visit, session.req_header())?;
+        if matches!(way, dispatch::Way::Redirect(_)) {
+            return Ok(way);
+        }
+        passing._in_flight = Some(passing.metrics().enter());
+        enforce::head(&mut passing.visit, session.req_header())?;
+        bodies::hold(session, passing, &self.budget).await?;
+        Ok(way)
+    }
+}
+
+impl Passing {
+    fn begin(live: Arc<Live>, connection: Arc<Connection>, head: &RequestHeader) -> Self {
+        let arrival = accept::Arrival {
+            peer: connection.peer().ip(),
+            tls: connection.listener() == crate::edge::Kind::Https,
+            now_ms: now_ms(),
+        };
+        Self {
+            visit: accept::begin(Arc::clone(&live.snapshot), arrival, head),
+            live,
+            connection,
+            loan: None,
+            interim: Interim::default(),
+            server: None,
+            tries: 0,
+            body_seen: 0,
+            upstream_began: None,
+            upstream_ended: None,
+            upstream_status: None,
+            waited: Duration::ZERO,
+            _in_flight: None,
+        }
+    }
+
+    fn metrics(&self) -> &RouteMetrics {
+        self.live.metrics(self.visit.found.map(|(index, _)| index))
+    }
+
+    fn count(&self, outcome: Outcome) {
+        if let Some((server, _)) = &self.server {
+            server.count(outcome);
+        }
+    }
+
+    async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
+        let answer = refuse::refusal(&self.visit, &refusal, Some(&session.req_header().headers));
+        (self.visit.refusal, self.visit.observed) = (Some(refusal), false);
+        answer::write(session, answer).await
+    }
+
+    fn finish(&mut self, session: &Session, log: &AccessLog) {
+        let total = self.visit.began.elapsed();
+        let upstream =
+            self.upstream_began.map(|began| self.upstream_ended.unwrap_or_else(Instant::now) - began);
+        let status = session.response_written().map(|answer| answer.status.as_u16());
+        let passage = log::Passage {
+            protocol: Some(if session.is_http2() { "HTTP/2.0" } else { "HTTP/1.1" }),
+            tls: self.connection.tls().map(|facts| facts.version),
+            status,
+            bytes_in: u64::try_from(session.body_bytes_read()).unwrap_or_default(),
+            bytes_out: u64::try_from(session.body_bytes_sent()).unwrap_or_default(),
+            upstream_status: self.upstream_status,
+            theirs: upstream
+                .map(|upstream| upstream + self.waited)
+                .or(Some(self.waited).filter(|waited| !waited.is_zero())),
+            total,
+        };
+        let ours = total.saturating_sub(passage.theirs.unwrap_or_default());
+        let metrics = self.metrics();
+        let method = &session.req_header().method;
+        metrics.record(method, status.unwrap_or_default(), log::decision(&self.visit), total, ours);
+        if let Some(refusal) = &self.visit.refusal {
+            metrics.refuse(refusal.code);
+        }
+        if let Some(status) = self.upstream_status {
+            self.count(Outcome::of_status(status));
+        }
+        log.write(log::line(&self.visit, session.req_header(), &passage));
+    }
+}

@@ -1,0 +1,136 @@
+//! Second: is it for us, is it sound, and which route is it for?
+
+use http::header::{ALLOW, CONNECTION, HOST, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Version};
+use rules::framing;
+use rules::host::{Destination, Host};
+use rules::path::Path;
+use rules::route::Lookup;
+use rules::verdict::{Code, Refusal};
+
+use crate::visit::Visit;
+
+/// The gate's name for what is refused here.
+const GATE: &str = "dispatch";
+
+/// Where a request goes on.
+#[derive(Debug)]
+pub enum Way {
+    /// To its route's gates.
+    On,
+    /// Back to the client, with this address.
+    Redirect(String),
+}
+
+/// Reads host and path, and finds the route.
+pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
+    let canonical = host(visit, head)?;
+    sound(head)?;
+    let path = Path::parse(head.uri.path().as_bytes())?;
+    if visit.redirected || canonical.is_some() {
+        let location = location(visit, canonical.as_deref(), &path, head);
+        visit.path = Some(path.into_owned());
+        return Ok(Way::Redirect(location));
+    }
+    let path = visit.path.insert(path.into_owned());
+    match visit.snapshot.table.find(&head.method, path) {
+        Lookup::Found(found) => visit.found = Some((found.index, found.captures.spans())),
+        Lookup::MethodNotAllowed { allow } => return Err(method_not_allowed(allow)),
+        Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, GATE, "no route matches the path")),
+    }
+    visit.upgrade = upgrade(visit, head)?;
+    Ok(Way::On)
+}
+
+/// Reads the host into the visit; the host to redirect to, if it is not the canonical one.
+fn host(visit: &mut Visit, head: &Parts) -> Result<Option<String>, Refusal> {
+    let malformed = |why: &'static str| Refusal::new(Code::BadRequest, GATE, why);
+    let field = head
+        .headers
+        .get(HOST)
+        .map(|field| field.to_str().map_err(|_| malformed("the host is not ASCII")))
+        .transpose()?;
+    // HTTP/2 names it in `:authority`, which counts before `Host` (RFC 9113, section 8.3.1).
+    let text = head.uri.authority().map(http::uri::Authority::as_str).or(field);
+    let host = text.and_then(Host::parse).ok_or_else(|| malformed("the host is missing or malformed"))?;
+    if let (Some(authority), Some(field)) = (head.uri.authority(), field)
+        && !authority.as_str().eq_ignore_ascii_case(field)
+    {
+        return Err(malformed("`Host` and `:authority` differ"));
+    }
+    host.name().clone_into(&mut visit.host);
+    let Some(hosts) = &visit.snapshot.site.hosts else { return Ok(None) };
+    match hosts.find(&host) {
+        Destination::Served => Ok(None),
+        Destination::Redirect(to) => Ok(Some(to.to_owned())),
+        Destination::Unknown => {
+            Err(Refusal::new(Code::UnknownHost, GATE, "the host is not one of `listen.https.hosts`"))
+        }
+    }
+}
+
+/// What the edge checked on HTTP/1 heads, for those that did not come as text.
+fn sound(head: &Parts) -> Result<(), Refusal> {
+    framing::check_method(head.method.as_str().as_bytes())?;
+    if head.version == Version::HTTP_2 {
+        let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        framing::check_target(target.as_bytes())?;
+        framing::check_fields(
+            head.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())),
+        )?;
+        if head.headers.contains_key(UPGRADE) || head.headers.contains_key(CONNECTION) {
+            return Err(Refusal::new(Code::BadRequest, GATE, "HTTP/2 has no connection-specific fields"));
+        }
+    }
+    Ok(())
+}
+
+/// The same address over https at the canonical host, query kept.
+fn location(visit: &Visit, canonical: Option<&str>, path: &Path<'_>, head: &Parts) -> String {
+    let host = canonical.unwrap_or(&visit.host);
+    let mut location = format!("https://{host}");
+    let bind = visit.snapshot.site.https.as_ref().map(|https| https.bind.as_str());
+    let port = bind.and_then(|bind| bind.rsplit_once(':')).map(|(_, port)| port);
+    if let Some(port) = port.filter(|port| *port != "443" && *port != "0" && !has_port(host)) {
+        location.push(':');
+        location.push_str(port);
+    }
+    location.push_str(path.forward());
+    if let Some(query) = head.uri.query() {
+        location.push('?');
+        location.push_str(query);
+    }
+    location
+}
+
+fn has_port(host: &str) -> bool {
+    Host::parse(host).is_some_and(|host| host.port().is_some())
+}
+
+fn method_not_allowed(allow: &[Method]) -> Refusal {
+    let list = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let refusal = Refusal::new(Code::MethodNotAllowed, GATE, "the path's routes do not take the method");
+    match HeaderValue::from_str(&list) {
+        Ok(list) => refusal.with(ALLOW, list),
+        Err(_) => refusal,
+    }
+}
+
+/// Whether the request may become a WebSocket; any other upgrade is refused, before every gate and not
+/// instead of one.
+fn upgrade(visit: &Visit, head: &Parts) -> Result<bool, Refusal> {
+    let mut asked = head.headers.get_all(UPGRADE).iter();
+    let Some(protocol) = asked.next() else { return Ok(false) };
+    let refuse = |why: &'static str| Err(Refusal::new(Code::BadRequest, GATE, why));
+    if !visit.route().is_some_and(|route| route.websocket) {
+        return refuse("the route is not `websocket: true`, so no upgrade is allowed");
+    }
+    if asked.next().is_some()
+        || !protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+        || head.method != Method::GET
+    {
+        return refuse("only an upgrade by GET to `websocket` is allowed");
+    }
+    Ok(true)
+}

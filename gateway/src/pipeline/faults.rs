@@ -1,0 +1,45 @@
+//! What went wrong behind the gates, as a refusal.
+
+use pingora::{Error, ErrorSource, ErrorType};
+use rules::policies::body::too_large;
+use rules::verdict::{Code, Refusal};
+
+use super::Passing;
+use crate::metrics::Outcome;
+
+/// The refusal for an error of the proxy; none when the client is gone and nobody is left to refuse.
+pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, TLSHandshakeTimedout,
+        WriteError, WriteTimedout,
+    };
+    let upstream = |code, why: &'static str| Some(Refusal::new(code, "upstream", why));
+    match (error.etype(), error.esource()) {
+        (HTTPStatus(413), _) => {
+            let max = passing.visit.route().map_or(0, |route| route.plan.body_max());
+            Some(too_large(max, None))
+        }
+        (HTTPStatus(503), _) => upstream(Code::NoHealthyUpstream, "no server of the upstream has an address"),
+        (ConnectTimedout | TLSHandshakeTimedout, _)
+        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => {
+            passing.count(Outcome::Timeout);
+            upstream(Code::UpstreamTimeout, "the upstream did not connect or answer in time")
+        }
+        (ReadTimedout, ErrorSource::Downstream) => {
+            Some(Refusal::new(Code::RequestTimeout, "body", "the body did not arrive within `body_timeout`"))
+        }
+        (ReadError | WriteError | ConnectionClosed | WriteTimedout, ErrorSource::Downstream) => None,
+        (_, ErrorSource::Downstream) => Some(Refusal::new(
+            Code::BadRequest,
+            "framing",
+            "the request could not be read or forwarded as it is",
+        )),
+        (_, ErrorSource::Upstream) => upstream(
+            Code::UpstreamUnreachable,
+            "no connection to the upstream, or it broke before a valid answer",
+        ),
+        (_, ErrorSource::Internal | ErrorSource::Unset) => {
+            Some(Refusal::new(Code::Internal, "proxy", "a fault of the gateway's own"))
+        }
+    }
+}

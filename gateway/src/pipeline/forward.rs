@@ -1,0 +1,139 @@
+//! Fourth: what the upstream gets to see.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use http::header::{FORWARDED, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use crate::visit::Visit;
+
+/// Something that has header fields.
+pub trait Fields {
+    /// Removes every field called `name`.
+    fn remove(&mut self, name: &HeaderName);
+    /// Makes `value` the only field called `name`.
+    fn set(&mut self, name: HeaderName, value: HeaderValue);
+}
+
+impl Fields for HeaderMap {
+    fn remove(&mut self, name: &HeaderName) {
+        HeaderMap::remove(self, name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.insert(name, value);
+    }
+}
+
+impl Fields for RequestHeader {
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        // Fails for what is no header field, which a `HeaderName` and a `HeaderValue` always are.
+        let _ = self.insert_header(name, value);
+    }
+}
+
+impl Fields for ResponseHeader {
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        let _ = self.insert_header(name, value);
+    }
+}
+
+/// Fields by which applications learn about the client: only the gateway may set them.
+const FORWARDING: [HeaderName; 14] = [
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    FORWARDED,
+];
+
+/// Removes what only the gateway may say and says it: on every route, public ones included. Called on the
+/// upstream's copy of the head, after hop-by-hop fields were dropped, so that a client's `Connection` cannot
+/// name ours away.
+pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
+    for name in visit.snapshot.owned.iter().chain(&FORWARDING) {
+        upstream.remove(name);
+    }
+    for name in head.headers.keys().filter(|name| name.as_str().starts_with("portcullis-")) {
+        upstream.remove(name);
+    }
+    let proto = if visit.secure { "https" } else { "http" };
+    set(upstream, HeaderName::from_static("x-forwarded-for"), &forwarded_for(visit, head));
+    upstream.set(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
+    set(upstream, HeaderName::from_static("x-forwarded-host"), authority(visit, head));
+    set(upstream, FORWARDED, &forwarded(visit, proto));
+    set(upstream, HeaderName::from_static("x-request-id"), &visit.request_id);
+    set(upstream, HeaderName::from_static("traceparent"), &visit.traceparent);
+    for (name, value) in visit.caller.iter().flat_map(|caller| &caller.forward) {
+        upstream.set(name.clone(), value.clone());
+    }
+    for (name, value) in visit.route().iter().flat_map(|route| &route.upstream.inject) {
+        upstream.set(name.clone(), value.clone());
+    }
+}
+
+/// The target: the very path that was matched, and the query as it came.
+pub fn target(visit: &Visit, head: &Parts) -> Option<Uri> {
+    let path = visit.path.as_ref()?.forward();
+    match head.uri.query() {
+        Some(query) => format!("{path}?{query}").parse().ok(),
+        None => path.parse().ok(),
+    }
+}
+
+fn set(upstream: &mut impl Fields, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => upstream.set(name, value),
+        // Better without than with a client's.
+        Err(_) => upstream.remove(&name),
+    }
+}
+
+/// The host as the client wrote it, with its port: applications build links of it.
+fn authority<'a>(visit: &'a Visit, head: &'a Parts) -> &'a str {
+    let field = || head.headers.get(HOST).and_then(|field| field.to_str().ok());
+    head.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or(&visit.host)
+}
+
+/// A trusted peer's chain with the peer added, or the client alone.
+fn forwarded_for(visit: &Visit, head: &Parts) -> String {
+    let mut chain = String::new();
+    if visit.snapshot.site.trusts(visit.peer) {
+        for field in head.headers.get_all("x-forwarded-for") {
+            let Ok(text) = field.to_str() else { continue };
+            let _ = write!(chain, "{}, ", text.trim());
+        }
+    }
+    let _ = write!(chain, "{}", visit.peer);
+    chain
+}
+
+/// RFC 7239: one element, since a chain of strangers' elements helps nobody.
+fn forwarded(visit: &Visit, proto: &str) -> String {
+    let client = match visit.client {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("\"[{address}]\""),
+    };
+    format!("for={client};host={};proto={proto}", visit.host)
+}

@@ -1,0 +1,119 @@
+//! Last: one line and the metrics.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::access_log::Line;
+use crate::metrics::Decision;
+use crate::visit::Visit;
+
+/// What only the wire knows of a finished request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passage<'a> {
+    /// `HTTP/1.1`, `HTTP/2`.
+    pub protocol: Option<&'a str>,
+    /// The TLS version.
+    pub tls: Option<&'a str>,
+    /// The status that the client got.
+    pub status: Option<u16>,
+    /// Body bytes from the client.
+    pub bytes_in: u64,
+    /// Body bytes to the client.
+    pub bytes_out: u64,
+    /// The status that the upstream answered.
+    pub upstream_status: Option<u16>,
+    /// The time that was the upstream's or the client's.
+    pub theirs: Option<Duration>,
+    /// All of the time.
+    pub total: Duration,
+}
+
+/// What became of a visit.
+pub fn decision(visit: &Visit) -> Decision {
+    match &visit.refusal {
+        None => Decision::Allow,
+        Some(_) if visit.observed => Decision::Observe,
+        Some(_) => Decision::Refuse,
+    }
+}
+
+/// The request's line.
+pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
+    let snapshot = &visit.snapshot;
+    let rules = &snapshot.log;
+    let redacted =
+        |text: &[u8]| rules.redactor.redact(&String::from_utf8_lossy(text)).into_owned().into_bytes();
+    let client = visit.client.to_string();
+    let path = rules.redactor.redact(head.uri.path());
+    let query = listed_query(&rules.query, head.uri.query(), &redacted);
+    let query: Vec<(&str, &[u8])> = query.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let headers: Vec<(&str, Vec<u8>)> =
+        rules.headers.iter().filter_map(|name| listed(name, head, &redacted)).collect();
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let tenant = visit.tenant();
+    let route = visit.route();
+    let forwarded = visit.refusal.is_none() || visit.observed || passage.upstream_status.is_some();
+    let mut line = Vec::with_capacity(768);
+    Line {
+        time_unix_ms: u64::try_from(visit.now_ms).unwrap_or_default(),
+        request_id: &visit.request_id,
+        trace_id: visit.trace_id(),
+        release: &snapshot.release,
+        config: &snapshot.hash,
+        client_ip: Some(&client),
+        method: Some(head.method.as_str().as_bytes()),
+        host: Some(visit.host.as_bytes()).filter(|host| !host.is_empty()),
+        path: Some(path.as_bytes()),
+        query: &query,
+        protocol: passage.protocol,
+        tls: passage.tls,
+        status: passage.status,
+        bytes_in: passage.bytes_in,
+        bytes_out: passage.bytes_out,
+        route: route.map(|route| &*route.name),
+        decision: decision(visit).name(),
+        code: visit.refusal.as_ref().map(|refusal| refusal.code.name()),
+        gate: visit.refusal.as_ref().map(|refusal| refusal.gate),
+        rule: None,
+        user: visit.user(),
+        tenant: tenant.as_deref(),
+        upstream: route.filter(|_| forwarded).map(|route| &*route.upstream.name),
+        upstream_status: passage.upstream_status,
+        duration: passage.total,
+        upstream_duration: passage.theirs,
+        gateway_duration: passage.total.saturating_sub(passage.theirs.unwrap_or_default()),
+        headers: &headers,
+    }
+    .encode(&mut line);
+    line
+}
+
+/// The first value of every listed query key, as it was written.
+fn listed_query<'a>(
+    names: &'a [String],
+    query: Option<&str>,
+    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
+) -> Vec<(&'a str, Vec<u8>)> {
+    let Some(query) = query.filter(|_| !names.is_empty()) else { return Vec::new() };
+    let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let value = |name: &'a String| {
+        let (_, value) = pairs().find(|(key, _)| key == name)?;
+        Some((name.as_str(), redacted(value.as_bytes())))
+    };
+    names.iter().filter_map(value).collect()
+}
+
+fn listed<'a>(
+    name: &'a HeaderName,
+    head: &Parts,
+    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
+) -> Option<(&'a str, Vec<u8>)> {
+    let mut values = head.headers.get_all(name).iter();
+    let first = Cow::Borrowed(values.next()?.as_bytes());
+    let joined =
+        values.fold(first, |joined, value| Cow::Owned([joined.as_ref(), b", ", value.as_bytes()].concat()));
+    Some((name.as_str(), redacted(&joined)))
+}

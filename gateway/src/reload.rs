@@ -1,0 +1,155 @@
+//! Puts a changed configuration in force: all or nothing. One that does not pass leaves the old one serving.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use certs::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::load::{Loaded, Purpose, load};
+use crate::edge::EdgeSettings;
+use crate::metrics::{Registry, Reload};
+use crate::pipeline::Live;
+use crate::snapshot::{Site, Snapshot};
+use crate::upstream::resolve;
+
+/// How often files are looked at. Polling sees what notifications miss: Kubernetes swaps a symbolic link.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What a reload swaps.
+pub struct Reloader {
+    /// The configuration file.
+    pub path: PathBuf,
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
+    /// What the edge goes by.
+    pub settings: Arc<ArcSwap<EdgeSettings>>,
+    /// The certificates.
+    pub store: Arc<Store>,
+    /// Where outcomes are counted.
+    pub registry: Registry,
+    /// The files that the configuration in force was made of.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a file looked like: enough to notice a change.
+type Look = Vec<Option<(u64, i64, i64, u64)>>;
+
+impl Reloader {
+    /// Reloads on SIGHUP and whenever a file changed, for ever.
+    pub async fn watch(mut self) {
+        let mut hangups = signal(SignalKind::hangup()).ok();
+        let mut seen = look(&self.files);
+        let mut changed = false;
+        loop {
+            let hangup = async {
+                match &mut hangups {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let told = tokio::select! {
+                _ = hangup => true,
+                () = tokio::time::sleep(EVERY) => false,
+            };
+            let now = look(&self.files);
+            let differs = now != seen;
+            seen = now;
+            // A change is taken up when it has stood for one look, so that half-written files are passed over.
+            if told || (changed && !differs) {
+                self.reload().await;
+                seen = look(&self.files);
+                changed = false;
+            } else {
+                changed |= differs;
+            }
+        }
+    }
+
+    async fn reload(&mut self) {
+        match self.try_reload().await {
+            Ok(()) => {
+                self.registry.config_reloads(Reload::Applied).increment(1);
+                info!(config = self.live.load().snapshot.hash, "the configuration was reloaded");
+            }
+            Err(why) => {
+                self.registry.config_reloads(Reload::Rejected).increment(1);
+                error!("the changed configuration is refused and the old one goes on serving\n{why}");
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let path = self.path.clone();
+        // Reading and compiling takes a while for a large file; requests must not wait for it.
+        let loading = tokio::task::spawn_blocking(move || -> Result<Loaded, String> {
+            let loaded = load(&path, Purpose::Serve).map_err(|broken| broken.text(false))?;
+            let failures = crate::judge::failures(&loaded);
+            if failures.is_empty() { Ok(loaded) } else { Err(failures.join("\n")) }
+        });
+        let loaded = loading.await.map_err(|_| "loading it ended unexpectedly".to_owned())??;
+        let current = self.live.load_full();
+        fixed(&current.snapshot, &loaded.snapshot)?;
+        let settings = self.next_settings(&current.snapshot.site, &loaded.snapshot)?;
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let snapshot = loaded.snapshot;
+        resolve::first(&snapshot.upstreams).await;
+        resolve::keep(&snapshot.upstreams);
+        self.store.replace(loaded.certificates);
+        announce(&snapshot, &self.store, &self.registry);
+        self.settings.store(Arc::new(settings));
+        self.live.store(Arc::new(Live::new(snapshot, &self.registry)));
+        self.files = loaded.files;
+        Ok(())
+    }
+
+    /// The TLS terms are kept where they did not change: new ones have new ticket keys, and every client would
+    /// have to make a full handshake.
+    fn next_settings(&self, current: &Site, next: &Snapshot) -> Result<EdgeSettings, String> {
+        let version = |site: &Site| site.https.as_ref().map(|https| https.min_version);
+        if version(current) == version(&next.site) {
+            let kept = self.settings.load();
+            return Ok(EdgeSettings { limits: next.site.limits, tls: kept.tls.clone() });
+        }
+        crate::serve::settings(next, &self.store).map_err(|error| error.text(false))
+    }
+}
+
+/// Sockets and the log are opened once, so a change of these cannot be put in force by a reload.
+fn fixed(current: &Snapshot, next: &Snapshot) -> Result<(), String> {
+    let http = |site: &Site| site.http.as_ref().map(|http| http.bind.clone());
+    let https = |site: &Site| site.https.as_ref().map(|https| https.bind.clone());
+    let (now, then) = (&current.site, &next.site);
+    let changes = [
+        ("listen.http.bind", http(now) != http(then)),
+        ("listen.https.bind", https(now) != https(then)),
+        ("admin.bind", now.admin != then.admin),
+        ("logs.access.to", current.log.to != next.log.to),
+    ];
+    match changes.iter().find(|(_, changed)| *changed) {
+        Some((key, _)) => Err(format!("error: `{key}` cannot change while the gateway runs: restart it")),
+        None => Ok(()),
+    }
+}
+
+/// Tells the metrics what is in force.
+pub(crate) fn announce(snapshot: &Snapshot, store: &Store, registry: &Registry) {
+    registry.set_config_info(&snapshot.hash, &snapshot.release);
+    for (name, not_after) in store.expiries() {
+        registry.set_certificate_expiry(&name, not_after);
+    }
+}
+
+fn look(files: &[PathBuf]) -> Look {
+    let one = |path: &PathBuf| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
+    };
+    files.iter().map(one).collect()
+}

@@ -1,0 +1,96 @@
+//! One request's journey: what a later phase needs from an earlier one, and nothing else.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use rules::path::Path;
+use rules::route::Spans;
+use rules::verdict::Refusal;
+use rules::view::{Caller, View};
+
+use crate::snapshot::{Route, Snapshot};
+
+/// A request on its way through the gateway. It pins the snapshot that it began with.
+pub struct Visit {
+    /// The configuration in force for this request.
+    pub snapshot: Arc<Snapshot>,
+    /// When it began.
+    pub began: Instant,
+    /// The same on the wall clock, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Our name for it, or a trusted peer's.
+    pub request_id: String,
+    /// The `traceparent` that the upstream gets (W3C Trace Context).
+    pub traceparent: String,
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// The client, after trusted proxies were peeled off.
+    pub client: IpAddr,
+    /// Whether the client speaks https.
+    pub secure: bool,
+    /// Whether plain http is redirected on the listener.
+    pub redirected: bool,
+    /// The host, lower case, without a port; empty until it was read.
+    pub host: String,
+    /// The normalised path, once it was read.
+    pub path: Option<Path<'static>>,
+    /// The route, and where in the path its captures are.
+    pub found: Option<(usize, Spans)>,
+    /// Whether the request may become a WebSocket.
+    pub upgrade: bool,
+    /// Who calls.
+    pub caller: Option<Arc<Caller>>,
+    /// The refusal that decided, or the first one that was only observed.
+    pub refusal: Option<Refusal>,
+    /// Whether the refusal was only observed.
+    pub observed: bool,
+}
+
+impl Visit {
+    /// The route, once it was found.
+    pub fn route(&self) -> Option<&Route> {
+        let (index, _) = self.found?;
+        self.snapshot.table.routes().get(index)
+    }
+
+    /// What the gates see.
+    pub fn view<'a>(&'a self, head: &'a Parts) -> View<'a> {
+        let captures = match (&self.path, &self.found) {
+            (Some(path), Some((_, spans))) => self.snapshot.table.captures(*spans, path),
+            _ => None,
+        };
+        View {
+            method: &head.method,
+            path: self.path.as_ref().map_or("", Path::as_str),
+            query: head.uri.query(),
+            host: &self.host,
+            headers: &head.headers,
+            client: self.client,
+            captures,
+            caller: self.caller.as_deref(),
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// The trace id of `traceparent`.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.get(3..35)
+    }
+
+    /// The caller's tenant as the log shows it.
+    pub fn tenant(&self) -> Option<Cow<'_, str>> {
+        match self.caller.as_ref()?.tenants.value()?.as_slice() {
+            [] => None,
+            [only] => Some(Cow::Borrowed(only)),
+            several => Some(Cow::Owned(several.join(","))),
+        }
+    }
+
+    /// The caller's user as the log shows it.
+    pub fn user(&self) -> Option<&str> {
+        self.caller.as_ref()?.user.value().map(String::as_str)
+    }
+}
