@@ -20,8 +20,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` and waits until it listens on `address`. What it says goes to a file in `folder`.
     pub(crate) fn start(mut command: Command, address: SocketAddr, folder: &Path) -> Fallible<Self> {
-        let said = folder.join("said.log");
-        let file = File::options().create(true).append(true).open(&said)?;
+        let said = folder.join(format!("said.{}.log", address.port()));
+        let file = File::create(&said)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let name = format!("{command:?}");
         let mut process = Self { child: command.spawn().map_err(|error| format!("{name}: {error}"))? };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, RsaKeySize};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, RsaKeySize};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
@@ -126,6 +126,8 @@ impl Stage {
 /// Writes a certificate for [`HOST`]; returns a client that trusts it and speaks HTTP/1.1.
 fn certify(folder: &TempDir) -> Fallible<Arc<ClientConfig>> {
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
+    // rcgen gives every certificate the same subject, and then this one looks self-signed.
+    authority.distinguished_name.push(DnType::CommonName, "bench authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
