@@ -41,8 +41,8 @@ struct Flags {
     /// Connections that share the rate.
     #[arg(long, default_value_t = 8)]
     connections: u32,
-    /// Requests in the long of the two runs that count instructions; the short one has 200.
-    #[arg(long, default_value_t = 1200)]
+    /// Requests whose instructions are counted.
+    #[arg(long, default_value_t = 1000)]
     requests: u32,
     /// Leaves the gateway out: the bare proxy against itself shows what the method can tell apart.
     #[arg(long)]
@@ -62,7 +62,7 @@ fn main() -> Fallible<()> {
         CONTENDERS.iter().filter(|one| !(flags.self_test && one.server == Server::Gateway)).collect();
     let mut rows: Vec<Row> = contenders.iter().map(|one| Row::new(one)).collect();
 
-    let span = Span { few: 200, many: flags.requests };
+    let span = Span { warm_up: 200, counted: flags.requests };
     for row in rows.iter_mut().filter(|row| row.contender.server != Server::Origin) {
         let counted = instructions::per_request(&stage, row.contender, span, flags.profiles.as_deref())?;
         eprintln!("{}: {counted} instructions per request", row.contender.name);

@@ -40,6 +40,11 @@ impl Process {
         Ok(process)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processor time of its living threads so far.
     pub(crate) fn cpu(&self) -> Fallible<Duration> {
         let mut total = 0;

@@ -71,10 +71,10 @@ pub(crate) fn markdown(
     }
     writeln!(
         text,
-        "\nInstructions: callgrind, ({} − {} requests on one connection). Times: {} requests a second over {} \
+        "\nInstructions: callgrind, {} requests on one connection after {} that do not count. Times: {} requests a second over {} \
          connections, {rounds} interleaved rounds of {} s; medians over the rounds.\n",
-        span.many,
-        span.few,
+        span.counted,
+        span.warm_up,
         pace.rate,
         pace.connections,
         pace.length.as_secs()
@@ -111,7 +111,7 @@ mod tests {
         // 2.0, 1.5 and 1.0: a machine that grows slower does not move it.
         assert_eq!(own.time(&floor, |turn| Some(turn.p95)), Some((300.0, 1.5)));
         let pace = Pace { rate: 500, connections: 8, length: Duration::from_secs(5) };
-        let text = markdown(&[floor, own], &[], &pace, 3, Span { few: 1, many: 2 }).unwrap();
+        let text = markdown(&[floor, own], &[], &pace, 3, Span { warm_up: 1, counted: 2 }).unwrap();
         assert!(text.contains("| 1500 | 1.50 | – | – | 50 | 1.00 | 300 | 1.50 |"), "{text}");
     }
 }
