@@ -30,10 +30,10 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 #[derive(Parser)]
 struct Flags {
     /// Rounds at a fixed rate; every contender has its turn in each.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 15)]
     rounds: u32,
     /// Seconds of one turn.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
     /// Requests a second.
     #[arg(long, default_value_t = 500)]
