@@ -240,7 +240,7 @@ pub fn case<'a>(
     // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let arrival = Arrival { peer, tls: snapshot.site.https.is_some(), now_ms: now_ms() };
-    let host = snapshot.site.first_host.as_deref().unwrap_or("localhost");
+    let host = snapshot.site.served.first().map_or("localhost", String::as_str);
     Case { arrival, method: method.as_str(), target, host, fields, body, caller }
 }
 

@@ -159,8 +159,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         let passing = ctx.as_ref().ok_or_else(lost)?;
-        if let Some(target) = forward::target(&passing.visit, session.req_header()) {
-            upstream.set_uri(target);
+        let target = forward::target(&passing.visit, session.req_header()).ok_or_else(lost)?;
+        if let Some(uri) = forward::aim(&upstream.uri, target) {
+            upstream.set_uri(uri);
         }
         forward::fields(&passing.visit, session.req_header(), upstream);
         cookie_crumbs::join(upstream)

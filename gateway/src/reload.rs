@@ -1,5 +1,6 @@
 //! Puts a changed configuration in force: all or nothing. One that does not pass leaves the old one serving.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use certs::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
 use crate::config::load::{Loaded, Purpose, load};
@@ -34,26 +35,21 @@ pub struct Reloader {
     pub registry: Registry,
     /// The files that the configuration in force was made of.
     pub files: Vec<PathBuf>,
+    /// SIGHUP; received from before the gateway says that it is ready, since until then the signal kills.
+    pub hangups: Signal,
 }
 
 /// What a file looked like: enough to notice a change.
-type Look = Vec<Option<(u64, i64, i64, u64)>>;
+type Look = BTreeMap<PathBuf, Option<(u64, i64, i64, u64)>>;
 
 impl Reloader {
     /// Reloads on SIGHUP and whenever a file changed, for ever.
     pub async fn watch(mut self) {
-        let mut hangups = signal(SignalKind::hangup()).ok();
         let mut seen = look(&self.files);
         let mut changed = false;
         loop {
-            let hangup = async {
-                match &mut hangups {
-                    Some(signal) => signal.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             let told = tokio::select! {
-                _ = hangup => true,
+                _ = self.hangups.recv() => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
             let now = look(&self.files);
@@ -62,7 +58,10 @@ impl Reloader {
             // A change is taken up when it has stood for one look, so that half-written files are passed over.
             if told || (changed && !differs) {
                 self.reload().await;
-                seen = look(&self.files);
+                // What changed while it was read shows as a difference at the next look.
+                let mut known = look(&self.files);
+                known.iter_mut().for_each(|(path, look)| *look = seen.get(path).copied().unwrap_or(*look));
+                seen = known;
                 changed = false;
             } else {
                 changed |= differs;
@@ -151,5 +150,5 @@ fn look(files: &[PathBuf]) -> Look {
         let meta = std::fs::metadata(path).ok()?;
         Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
     };
-    files.iter().map(one).collect()
+    files.iter().map(|path| (path.clone(), one(path))).collect()
 }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use certs::Store;
 use pingora::server::configuration::ServerConf;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -123,6 +123,8 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
 
     let mut bound = Bound::default();
     let mut stops = Stops::new()?;
+    let hangups = signal(SignalKind::hangup()).map_err(system("signals cannot be received"))?;
+    let reopens = signal(SignalKind::user_defined1()).map_err(system("signals cannot be received"))?;
     let (stopping, stopped) = watch::channel(false);
     let mut listeners = Vec::new();
     if let Some(http) = &snapshot.site.http {
@@ -147,9 +149,10 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
         };
         tokio::spawn(Admin::new(facts).serve(listener, gone))
     });
-    let reloader = Reloader { path, live, settings, store, registry: registry.clone(), files: loaded.files };
+    let reloader =
+        Reloader { path, live, settings, store, registry: registry.clone(), files: loaded.files, hangups };
     tokio::spawn(reloader.watch());
-    tokio::spawn(upkeep(registry, Arc::clone(&log)));
+    tokio::spawn(upkeep(registry, Arc::clone(&log), reopens));
     for (listener, kind) in listeners {
         edge.serve(listener, kind);
     }
@@ -229,19 +232,12 @@ fn announce(bound: &Bound) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-async fn upkeep(registry: Registry, log: Arc<AccessLog>) {
-    let mut hangups = signal(SignalKind::user_defined1()).ok();
+async fn upkeep(registry: Registry, log: Arc<AccessLog>, mut reopens: Signal) {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
-        let reopen = async {
-            match &mut hangups {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = ticks.tick() => registry.run_upkeep(),
-            _ = reopen => log.reopen(),
+            _ = reopens.recv() => log.reopen(),
         }
     }
 }

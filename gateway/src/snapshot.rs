@@ -50,8 +50,8 @@ pub struct Site {
     pub https: Option<HttpsListener>,
     /// The hosts that are served; without any, every valid host is.
     pub hosts: Option<Hosts>,
-    /// The first of them: where offline requests are taken to go.
-    pub first_host: Option<String>,
+    /// The served hosts as written; offline requests are taken to go to the first.
+    pub served: Vec<String>,
     /// Strict-Transport-Security, for answers over https.
     pub hsts: Option<HeaderValue>,
     /// Proxies whose forwarding header fields are believed.

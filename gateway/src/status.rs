@@ -36,7 +36,7 @@ impl admin::Facts for Facts {
             reasons.push("the gateway is stopping".to_owned());
         }
         for upstream in &self.live.load().snapshot.upstreams {
-            if upstream.choose(0).is_none() {
+            if upstream.choose(None).is_none() {
                 reasons.push(format!("no server of the upstream {} has an address", upstream.name));
             }
         }

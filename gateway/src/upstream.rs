@@ -127,11 +127,13 @@ impl Upstream {
         Self { name, servers, balance, inject, ca, group, retries, keepalive, idle, turn }
     }
 
-    /// The server whose turn it is, with the address to connect to; `tried` servers of this request are
-    /// passed over while there is another. None when no server has an address.
-    pub fn choose(&self, tried: usize) -> Option<(Arc<Server>, Target)> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(tried);
-        let usable = || self.servers.iter().filter(|server| server.address.is_known());
+    /// The server whose turn it is, with the address to connect to; `last`, which this request tried in vain,
+    /// is passed over while there is another. None when no server has an address.
+    pub fn choose(&self, last: Option<&Arc<Server>>) -> Option<(Arc<Server>, Target)> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let known = || self.servers.iter().filter(|server| server.address.is_known());
+        let last = last.filter(|_| known().count() > 1);
+        let usable = || known().filter(|server| last.is_none_or(|last| !Arc::ptr_eq(last, server)));
         let count = usable().count();
         let server = match self.balance {
             Balance::RoundRobin => usable().nth(turn.checked_rem(count)?),
@@ -218,7 +220,7 @@ mod tests {
     fn takes_turns() {
         let upstream = upstream(Balance::RoundRobin, &[1, 2, 3]);
         let labels: Vec<_> =
-            (0..6).filter_map(|_| upstream.choose(0)).map(|(server, _)| server.label.clone()).collect();
+            (0..6).filter_map(|_| upstream.choose(None)).map(|(server, _)| server.label.clone()).collect();
         assert_eq!(labels[..3], labels[3..]);
         assert_eq!(labels[..3].iter().collect::<std::collections::HashSet<_>>().len(), 3);
     }
@@ -228,10 +230,10 @@ mod tests {
         let upstream = upstream(Balance::LeastRequests, &[1, 2]);
         let busy = InFlight::at(&upstream.servers[0]);
         for _ in 0..4 {
-            assert_eq!(upstream.choose(0).unwrap().0.label, "http://127.0.0.1:2");
+            assert_eq!(upstream.choose(None).unwrap().0.label, "http://127.0.0.1:2");
         }
         let (_a, _b) = (InFlight::at(&upstream.servers[1]), InFlight::at(&upstream.servers[1]));
-        assert_eq!(upstream.choose(0).unwrap().0.label, "http://127.0.0.1:1");
+        assert_eq!(upstream.choose(None).unwrap().0.label, "http://127.0.0.1:1");
         drop(busy);
     }
 
@@ -242,6 +244,6 @@ mod tests {
         let address = Address::Named { host: "bot".into(), port: 80, found };
         let named = Server::new("http://bot".into(), address, Scheme::Http);
         upstream.servers = vec![Arc::new(named)];
-        assert!(upstream.choose(0).is_none());
+        assert!(upstream.choose(None).is_none());
     }
 }

@@ -60,6 +60,10 @@ pub fn inspect(buf: &[u8], limits: &HeadLimits) -> Result<Head, Refusal> {
     let window = buf.get(..limits.bytes).unwrap_or(buf);
     match head(window, limits)? {
         Some(len) => Ok(Head::Complete { len }),
+        // The window ends within the request line: its target is what is too long.
+        None if buf.len() > limits.bytes && !window.contains(&b'\n') => {
+            Err(Refusal::new(Code::UriTooLong, GATE, "the request line is longer than `header_bytes`"))
+        }
         None if buf.len() > limits.bytes => {
             Err(Refusal::new(Code::HeaderTooLarge, GATE, "the head is larger than `header_bytes`"))
         }

@@ -81,4 +81,6 @@ pub struct Caller {
     pub claims: Map<String, Value>,
     /// Header fields for the upstream, ready to be set.
     pub forward: Vec<(HeaderName, HeaderValue)>,
+    /// A field whose claim cannot be written into a header: the request is refused once every gate passed.
+    pub unforwardable: Option<HeaderName>,
 }

@@ -72,9 +72,6 @@ const OPEN: &[(&str, &str, Change)] = &[
     ("a size that is none", "64 elephants", |c| {
         c.set("defaults.body.max", "64 elephants");
     }),
-    ("a host without a certificate", "more.example.test", |c| {
-        c.set("listen.https.hosts", json!(["app.example.test", "more.example.test"]));
-    }),
     ("a secret that nobody declared", "nobody", |c| {
         c.set("upstreams.chatbot.inject", json!({ "x-key": "{secret.nobody}" }));
     }),

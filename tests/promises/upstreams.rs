@@ -38,6 +38,7 @@ async fn over_http2_without_tls() {
     let h2c = backend.url().replace("http://", "h2c://");
     let stage = before(backend, Certificates::new(), |c| {
         c.set("upstreams.chatbot.servers", json!([h2c]));
+        c.route("socket").as_object_mut().unwrap().shift_remove("websocket");
     })
     .await;
     serves(&stage, "HTTP/2.0").await;

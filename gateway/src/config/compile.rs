@@ -19,6 +19,7 @@ mod trials;
 mod upstreams;
 
 pub(crate) use trials::send;
+pub(crate) use upstreams::is_server;
 
 /// Collects problems while compilation goes on.
 #[derive(Default)]
@@ -129,7 +130,7 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
 
 /// A written reason says something.
 fn reason(text: &str, place: &Place, problems: &mut Problems) {
-    if text.trim().len() < 3 {
+    if text.trim().is_empty() {
         problems.push(
             place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"),
         );

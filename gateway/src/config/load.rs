@@ -7,7 +7,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certs::{KeyPair, sources};
+use certs::{KeyPair, Store, sources};
+use rules::policies::jwt::RawJwt;
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
@@ -135,6 +136,46 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     })
 }
 
+/// What mints tokens that an identity accepts.
+pub struct Signing {
+    /// The identity as written.
+    pub identity: RawJwt,
+    /// The secret that its tokens are signed with.
+    pub secret: Secret,
+}
+
+impl Loaded {
+    /// What signs the tokens of the identity `name`.
+    ///
+    /// # Errors
+    /// When there is no such identity, its keys cannot sign, or the secret is not to be had: a sentence, and
+    /// what to do about it.
+    pub fn signing(&self, name: &str) -> Result<Signing, (String, Option<String>)> {
+        let (raw, _) = decode::<RawConfig>(&self.tree);
+        let mut raw = raw.ok_or_else(|| ("the configuration cannot be read".to_owned(), None))?;
+        let Some(identity) = raw.identities.remove(name) else {
+            let known: Vec<&str> = raw.identities.keys().map(String::as_str).collect();
+            return Err((
+                format!("there is no identity `{name}`"),
+                Some(suggest::remedy_or_all(name, &known)),
+            ));
+        };
+        let held =
+            identity.keys.secret.as_ref().and_then(|secret| raw.secrets.get(secret).map(|raw| (secret, raw)));
+        let Some((secret, source)) = held else {
+            let why = format!(
+                "the tokens of `{name}` are signed by their issuer: this configuration holds no secret for them"
+            );
+            return Err((why, Some("ask the issuer for a token".to_owned())));
+        };
+        let base = Path::new(self.source.path()).parent().unwrap_or(Path::new("")).to_owned();
+        let shelf = Shelf { base, ..Shelf::default() };
+        let at = Place::root().key("secrets").key(secret);
+        let secret = shelf.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
+        Ok(Signing { identity, secret })
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
@@ -177,6 +218,7 @@ fn find(tree: &Node, place: &Place) -> Option<std::ops::Range<usize>> {
 }
 
 /// The secrets and files that compilation asks for.
+#[derive(Default)]
 struct Shelf {
     base: PathBuf,
     secrets: BTreeMap<String, Secret>,
@@ -316,6 +358,12 @@ fn open_certificates(
             }
             Err(error) => faults.push(at.problem(error.to_string())),
         }
+    }
+    let store = Store::new(pairs.clone());
+    for host in snapshot.site.served.iter().filter(|host| !store.covers(host)) {
+        warnings.push(format!(
+            "no certificate covers the host {host}: clients that ask for it by name are refused"
+        ));
     }
     if faults.is_empty() { Ok(pairs) } else { Err(faults) }
 }

@@ -1,7 +1,8 @@
 //! A chatbot that says one thing: the backend behind the gateway in `portcullis demo`.
 //!
 //! It speaks as much of the `OpenAI` API as its official clients need, with tenant-scoped twins, a WebSocket that
-//! echoes, and `/whoami`, which shows what the gateway passes on. It checks nobody: that is the gateway's part.
+//! echoes, and `/whoami`, which shows what the gateway passes on, also below a tenant and `/admin`. It checks
+//! nobody: that is the gateway's part.
 
 mod completion;
 mod echo;
@@ -77,7 +78,7 @@ async fn answer(request: Request<Incoming>, gap: Duration) -> Result<Response<Bo
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["healthz"] => only(&request, &Method::GET).map(|()| text("ok\n")),
-        ["whoami"] => Ok(ok(&whoami(&request))),
+        ["whoami"] | ["admin", "whoami"] | ["v1", _, "whoami"] => Ok(ok(&whoami(&request))),
         ["ws"] => echo::upgrade(request),
         ["v1", "models"] => only(&request, &Method::GET).map(|()| ok(&models())),
         ["v1", "chat", "completions"] => chat(request, Dialect::OpenAi, gap).await,

@@ -26,7 +26,7 @@ pub enum Way {
 /// Reads host and path, and finds the route.
 pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
     let canonical = host(visit, head)?;
-    sound(head)?;
+    sound(visit, head)?;
     let path = Path::parse(head.uri.path().as_bytes())?;
     if visit.redirected || canonical.is_some() {
         let location = location(visit, canonical.as_deref(), &path, head);
@@ -71,10 +71,21 @@ fn host(visit: &mut Visit, head: &Parts) -> Result<Option<String>, Refusal> {
 }
 
 /// What the edge checked on HTTP/1 heads, for those that did not come as text.
-fn sound(head: &Parts) -> Result<(), Refusal> {
+fn sound(visit: &Visit, head: &Parts) -> Result<(), Refusal> {
     framing::check_method(head.method.as_str().as_bytes())?;
     if head.version == Version::HTTP_2 {
         let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let limits = &visit.snapshot.site.limits;
+        if target.len() > limits.target_bytes() {
+            return Err(Refusal::new(
+                Code::UriTooLong,
+                GATE,
+                "the target is longer than 8 KiB or `header_bytes`",
+            ));
+        }
+        if head.headers.len() > limits.headers {
+            return Err(Refusal::new(Code::HeaderTooLarge, GATE, "more header fields than `headers`"));
+        }
         framing::check_target(target.as_bytes())?;
         framing::check_fields(
             head.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())),

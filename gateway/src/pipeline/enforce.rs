@@ -22,6 +22,16 @@ pub fn head(visit: &mut Visit, head: &Parts) -> Verdict {
     ask(visit, |visit, observed| match visit.route() {
         Some(route) => route.plan.judge_head(&visit.view(head), observed),
         None => Err(no_route()),
+    })?;
+    ask(visit, |visit, observed| {
+        match visit.caller.as_ref().and_then(|caller| caller.unforwardable.as_ref()) {
+            Some(header) => {
+                let private = format!("the claim for {header} cannot be written into a header field");
+                let refusal = Refusal::new(Code::ClaimRequired, "identity", private);
+                if observed(&refusal) { Ok(()) } else { Err(refusal) }
+            }
+            None => Ok(()),
+        }
     })
 }
 

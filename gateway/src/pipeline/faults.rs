@@ -34,11 +34,13 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
             "framing",
             "the request could not be read or forwarded as it is",
         )),
-        (_, ErrorSource::Upstream) => upstream(
-            Code::UpstreamUnreachable,
-            "no connection to the upstream, or it broke before a valid answer",
-        ),
+        (_, ErrorSource::Upstream) => {
+            let kind = error.etype().as_str();
+            let private = format!("no connection to the upstream, or it broke before a valid answer: {kind}");
+            Some(Refusal::new(Code::UpstreamUnreachable, "upstream", private))
+        }
         (_, ErrorSource::Internal | ErrorSource::Unset) => {
+            tracing::error!(request_id = passing.visit.request_id, %error, "a fault of the gateway's own");
             Some(Refusal::new(Code::Internal, "proxy", "a fault of the gateway's own"))
         }
     }

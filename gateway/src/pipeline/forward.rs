@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -94,12 +95,22 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
 }
 
 /// The target: the very path that was matched, and the query as it came.
-pub fn target(visit: &Visit, head: &Parts) -> Option<Uri> {
+pub fn target(visit: &Visit, head: &Parts) -> Option<PathAndQuery> {
     let path = visit.path.as_ref()?.forward();
     match head.uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),
     }
+}
+
+/// `uri` with another target. HTTP/2 upstreams need the authority that it may have.
+pub fn aim(uri: &Uri, target: PathAndQuery) -> Option<Uri> {
+    if uri.path_and_query() == Some(&target) {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).ok()
 }
 
 fn set(upstream: &mut impl Fields, name: HeaderName, value: &str) {

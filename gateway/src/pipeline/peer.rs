@@ -16,7 +16,8 @@ pub(super) fn choose(passing: &mut Passing) -> Result<Box<HttpPeer>> {
     let route = passing.visit.route().ok_or_else(lost)?;
     let none =
         || Error::explain(ErrorType::HTTPStatus(503), "no server of the upstream has an address").into_up();
-    let (server, target) = route.upstream.choose(passing.tries).ok_or_else(none)?;
+    let (server, target) =
+        route.upstream.choose(passing.server.as_ref().map(|(server, _)| server)).ok_or_else(none)?;
     let peer = terms(route, &server, target, passing.visit.upgrade)?;
     passing.tries += 1;
     passing.upstream_began.get_or_insert_with(Instant::now);

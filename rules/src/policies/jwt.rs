@@ -286,7 +286,7 @@ impl IdentityGate for Jwt {
             .verifier
             .verify(token, view.now())
             .map_err(|fault| Refusal::new(fault.code, GATE, fault.private))?;
-        self.caller(claims.into_object()).map(Arc::new)
+        Ok(Arc::new(self.caller(claims.into_object())))
     }
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
@@ -305,28 +305,33 @@ impl IdentityGate for Jwt {
                 }
             }
         }
-        self.caller(claims).map(Arc::new)
+        Ok(Arc::new(self.caller(claims)))
     }
 }
 
 impl Jwt {
-    fn caller(&self, claims: Map<String, Value>) -> Result<Caller, Refusal> {
+    fn caller(&self, claims: Map<String, Value>) -> Caller {
         let find = |path: &Option<ClaimPath>| path.as_ref().and_then(|path| path.find(&claims));
-        let mut forward = Vec::with_capacity(self.forward.len());
+        let (mut forward, mut unforwardable) = (Vec::with_capacity(self.forward.len()), None);
         for (header, path) in &self.forward {
-            if let Some(value) = path.find(&claims) {
-                forward.push((header.clone(), header_value(header, value)?));
+            match path.find(&claims) {
+                None | Some(Value::Null) => {}
+                Some(value) => match header_value(value) {
+                    Some(value) => forward.push((header.clone(), value)),
+                    None => unforwardable = Some(header.clone()),
+                },
             }
         }
-        Ok(Caller {
+        Caller {
             identity: Arc::clone(&self.name),
             user: text(find(&self.user)),
             tenants: names(find(&self.tenant)),
             roles: words(find(&self.roles)),
             scopes: words(find(&self.scopes)),
             forward,
+            unforwardable,
             claims,
-        })
+        }
     }
 }
 
@@ -382,26 +387,20 @@ fn bearer<'a>(view: &View<'a>) -> Result<&'a str, Refusal> {
     }
 }
 
-fn header_value(header: &HeaderName, value: &Value) -> Result<HeaderValue, Refusal> {
+fn header_value(value: &Value) -> Option<HeaderValue> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
+        // The list is joined by commas, so a name with a comma could pass for two.
         Value::Array(_) => {
-            let names = names(Some(value));
-            // The list is joined by commas, so a name with a comma could pass for two.
-            let plain = names.value().filter(|names| !names.iter().any(|name| name.contains(',')));
-            plain.ok_or_else(|| unforwardable(header))?.join(",")
+            let Reading::Value(names) = names(Some(value)) else { return None };
+            if names.iter().any(|name| name.contains(',')) {
+                return None;
+            }
+            names.join(",")
         }
-        Value::Null | Value::Object(_) => return Err(unforwardable(header)),
+        Value::Null | Value::Object(_) => return None,
     };
     let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.trim() == text;
-    HeaderValue::try_from(text).ok().filter(|_| printable).ok_or_else(|| unforwardable(header))
-}
-
-fn unforwardable(header: &HeaderName) -> Refusal {
-    Refusal::new(
-        Code::ClaimRequired,
-        GATE,
-        format!("the claim for {header} cannot be written into a header field"),
-    )
+    HeaderValue::try_from(text).ok().filter(|_| printable)
 }

@@ -40,7 +40,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
         http,
         https,
         hosts,
-        first_host: listen.https.as_ref().and_then(|https| https.hosts.first().cloned()),
+        served: listen.https.as_ref().map_or_else(Vec::new, |https| https.hosts.clone()),
         hsts,
         trust,
         limits,
@@ -61,7 +61,7 @@ fn http(raw: &RawConfig, at: &Place, problems: &mut Problems) -> Option<HttpList
         (Some(_), None) => {}
         (None, Some(reason)) => super::reason(reason, &at.key("plaintext"), problems),
         (None, None) => problems.push(
-            at.problem("plain http neither redirects nor has a reason to be served")
+            at.problem("`listen.http` neither redirects nor has a reason to be served in the clear")
                 .remedy("write `redirect: https`, or `plaintext: \"<reason>\"` where TLS ends elsewhere"),
         ),
         (Some(_), Some(_)) => problems.push(
@@ -147,7 +147,7 @@ fn certificates(
                     problems.push(
                         at.key("self_signed")
                             .itself()
-                            .problem("a self-signed certificate is refused outside development")
+                            .problem("a self-signed certificate is refused in production and staging")
                             .remedy("use a certificate that clients trust: `{ cert: FILE, key: FILE }`"),
                     );
                 }

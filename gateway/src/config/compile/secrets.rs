@@ -21,7 +21,7 @@ pub(super) fn check(raw: &RawConfig, problems: &mut Problems) {
             problems.push(
                 at.key("value")
                     .itself()
-                    .problem("a secret's value stands in the file, which is refused outside development")
+                    .problem("a secret's value stands in the file, which production and staging refuse")
                     .remedy("move it to the environment or a file: `{ env: NAME }`, `{ file: PATH }`"),
             );
         }

@@ -103,12 +103,26 @@ fn server(text: &str, server_name: Option<&str>, place: &Place) -> Result<Server
             .problem("a TLS upstream without a name to verify never loads")
             .remedy("set `tls: { server_name: … }`"));
     }
+    // A name is what a certificate is for; an address in its place is more often a slip than a choice.
+    if matches!(scheme, Scheme::Https(_)) && server_name.is_none() && bare.parse::<IpAddr>().is_ok() {
+        let problem =
+            place.problem(format!("`{text}` is an address, and a TLS upstream needs a name to verify"));
+        return Err(problem.remedy("write the name in the server's certificate: `tls: { server_name: … }`"));
+    }
     let port = host.port().unwrap_or(default_port);
     let address = match bare.parse::<IpAddr>() {
         Ok(ip) => Address::Fixed(SocketAddr::new(ip, port)),
         Err(_) => Address::Named { host: bare, port, found: ArcSwap::from_pointee(Vec::new()) },
     };
     Ok(Server::new(label, address, scheme))
+}
+
+/// Whether `text` is a server's address.
+///
+/// # Errors
+/// Why not, with the remedy.
+pub(crate) fn is_server(text: &str) -> Result<(), Problem> {
+    server(text, None, &Place::root()).map(drop)
 }
 
 /// `{secret.NAME}` within `text`, filled.
@@ -158,7 +172,8 @@ fn inject(
         let Some(value) = problems.keep(fill(text, &place, library)) else { continue };
         match HeaderValue::from_bytes(&value) {
             Ok(mut value) => {
-                value.set_sensitive(true);
+                // What holds a secret is shown nowhere.
+                value.set_sensitive(text.contains("{secret."));
                 fields.push((name, value));
             }
             Err(_) => problems.push(

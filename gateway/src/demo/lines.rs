@@ -1,0 +1,126 @@
+//! What the demo prints: lines that work when they are pasted.
+
+use std::net::SocketAddr;
+
+use super::folder::Folder;
+use super::issuer::{ALICE, BOB, Issuer};
+use crate::mint::NoSignature;
+use crate::serve::Bound;
+use crate::shell;
+
+/// The handshake of a WebSocket, with the example's key of RFC 6455; curl waits for more until its time is up.
+const HANDSHAKE: &str = "--http1.1 --max-time 2 --header 'connection: upgrade' --header 'upgrade: websocket' \
+    --header 'sec-websocket-version: 13' --header 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=='";
+
+/// One request to try, and the answer it gets.
+pub(super) struct Line {
+    pub(super) about: &'static str,
+    pub(super) answer: &'static str,
+    pub(super) command: String,
+}
+
+/// The whole text.
+pub(super) fn text(
+    folder: &Folder,
+    issuer: &Issuer,
+    bound: &Bound,
+    notes: &[String],
+) -> Result<String, NoSignature> {
+    let base = format!("https://localhost:{}", port(bound.https));
+    let mut text = format!("\nA chatbot is served at {base}, with portcullis in front.\n");
+    for note in notes {
+        text.push_str(note);
+        text.push('\n');
+    }
+    text.push_str(
+        "Paste these lines into another terminal. Alice is an admin of acme, Bob a user of globex.\n",
+    );
+    for line in lines(folder, issuer, bound)? {
+        let Line { about, answer, command } = line;
+        text.push_str(&format!("\n# {about}: {answer}\n{command}\n"));
+    }
+    let cert = folder.path("cert.pem").display().to_string();
+    let config = folder.config().display().to_string();
+    text.push_str(&format!(
+        "
+OpenAI clients: OPENAI_BASE_URL={base}/v1 SSL_CERT_FILE={cert} OPENAI_API_KEY=(a token from above)
+Status page:    http://127.0.0.1:{admin}/
+Configuration:  {config} (edit it: a change is in force a second later)
+The access log follows, one line a request. Ctrl-C stops it.
+
+",
+        cert = shell::word(&cert),
+        admin = port(bound.admin),
+    ));
+    Ok(text)
+}
+
+/// The requests to try.
+pub(super) fn lines(folder: &Folder, issuer: &Issuer, bound: &Bound) -> Result<Vec<Line>, NoSignature> {
+    let cert = folder.path("cert.pem").display().to_string();
+    let (cert, port, http) = (shell::word(&cert), port(bound.https), port(bound.http));
+    let bearer = |token: String| format!(" --header 'authorization: Bearer {token}'");
+    let (alice, bob) = (bearer(issuer.token(&ALICE)?), bearer(issuer.token(&BOB)?));
+    let expired = bearer(issuer.expired(&ALICE)?);
+    let line = |about, answer, flags: &str, path: &str, more: &str| Line {
+        about,
+        answer,
+        command: format!("curl -sS {flags} --cacert {cert} https://localhost:{port}{path}{more}"),
+    };
+    // Not `--json`, which curl has only since 7.82.
+    let question = " --header 'content-type: application/json' --data '{\"model\": \"portcullis-demo\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Where is my order?\"}]}'";
+    let message = " --header 'content-type: application/json' --data '{\"content\": \"Where is my order?\"}'";
+    Ok(vec![
+        line("Alice reads the conversations of her tenant", "200", "-i", "/v1/acme/conversations", &alice),
+        line("and another tenant's", "403 tenant_mismatch", "-i", "/v1/globex/conversations", &alice),
+        line("which are Bob's", "200", "-i", "/v1/globex/conversations", &bob),
+        line("Nobody in particular reads them", "401 token_missing", "-i", "/v1/acme/conversations", ""),
+        line(
+            "Alice with a token that has expired",
+            "401 token_expired",
+            "-i",
+            "/v1/acme/conversations",
+            &expired,
+        ),
+        line(
+            "What the chatbot learns; what a client says about itself is dropped",
+            "200 with x-user-id alice",
+            "-i",
+            "/v1/acme/whoami",
+            &format!("{alice} --header 'x-user-id: root'"),
+        ),
+        line(
+            "Alice sends a message",
+            "200",
+            "-i",
+            "/v1/acme/conversations/c1/messages",
+            &format!("{alice}{message}"),
+        ),
+        line(
+            "An answer word by word",
+            "200 text/event-stream",
+            "-N",
+            "/v1/chat/completions",
+            &format!("{alice}{question}"),
+        ),
+        line("The admins' part, for Alice", "200", "-i", "/admin/whoami", &alice),
+        line("and for Bob", "403 role_required", "-i", "/admin/whoami", &bob),
+        line("An address that no route matches", "404 no_route", "-i", "/internal/metrics", &alice),
+        line(
+            "A WebSocket, which echoes; curl shows the handshake only",
+            "101",
+            "-i -N",
+            "/ws",
+            &format!("{alice} {HANDSHAKE}"),
+        ),
+        Line {
+            about: "Plain http",
+            answer: "308",
+            command: format!("curl -sS -i http://localhost:{http}/v1/acme/conversations"),
+        },
+    ])
+}
+
+fn port(address: Option<SocketAddr>) -> u16 {
+    address.map_or(0, |address| address.port())
+}
