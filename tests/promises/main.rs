@@ -12,6 +12,7 @@ mod bodies_arrive_unchanged;
 mod cannot_be_open;
 mod commands;
 mod examples_hold;
+mod hands_over;
 mod headers_are_clean;
 mod house;
 mod log_tells_all;
