@@ -259,7 +259,8 @@ fn every_case_ends_as_it_says() {
         for path in entries(&policy) {
             let text = fs::read(&path).unwrap();
             // Strictly: a member that is there twice would hide a case.
-            let value = rules::strict_json::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            let value =
+                rules::strict_json::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             let file: File =
                 serde_json::from_value(value).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             let route = compile(&file);

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor
 use serde_json::{Error, Value};
 
 /// What is written under a key, as its raw type.
-pub fn read<'de, T: Deserialize<'de>>(value: Value) -> Result<T, Error> {
+pub(crate) fn read<'de, T: Deserialize<'de>>(value: Value) -> Result<T, Error> {
     T::deserialize(Plain(value))
 }
 
@@ -26,9 +26,8 @@ impl<'de> Deserializer<'de> for Plain {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Plain))),
-            Value::Object(members) => {
-                visitor.visit_map(MapDeserializer::new(members.into_iter().map(|(key, value)| (key, Plain(value)))))
-            }
+            Value::Object(members) => visitor
+                .visit_map(MapDeserializer::new(members.into_iter().map(|(key, value)| (key, Plain(value))))),
             scalar => scalar.deserialize_any(visitor),
         }
     }
