@@ -9,6 +9,7 @@
 
 mod admits_only_the_tenant;
 mod bodies_arrive_unchanged;
+mod broken_files;
 mod cannot_be_open;
 mod commands;
 mod examples_hold;

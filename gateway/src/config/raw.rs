@@ -26,7 +26,7 @@ pub struct RawConfig {
     /// The listener for operators: health, metrics, the effective configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<RawAdmin>,
-    /// Secret values by name. A list is a rotation: the first is used to sign.
+    /// Secret values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, RawSecret>,
     /// The backends.
