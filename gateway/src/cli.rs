@@ -115,11 +115,8 @@ impl Misuse {
 
     /// Says it on stderr.
     pub(crate) fn exit(&self) -> ExitCode {
-        let mut text = format!("error: {}\n", self.what);
-        if let Some(remedy) = &self.remedy {
-            text.push_str(&format!("help: {remedy}\n"));
-        }
-        complain(&text);
+        let help = self.remedy.as_ref().map(|remedy| format!("help: {remedy}\n")).unwrap_or_default();
+        complain(&format!("error: {}\n{help}", self.what));
         ExitCode::from(MISUSE)
     }
 }
@@ -171,9 +168,10 @@ mod tests {
     fn every_example_parses() {
         let commands = Cli::command();
         let helps = commands.get_subcommands().filter_map(|command| command.get_after_help());
-        for line in helps.map(|help| format!("{help}\n")).collect::<String>().lines() {
-            let Some(at) = line.find("portcullis ") else { continue };
-            let words = words(&line[at..]);
+        let helps: Vec<String> = helps.map(ToString::to_string).collect();
+        for line in helps.iter().flat_map(|help| help.lines()) {
+            let Some((_, line)) = line.split_once("portcullis ") else { continue };
+            let words = words(&format!("portcullis {line}"));
             let told = Cli::try_parse_from(&words).err();
             assert!(told.is_none(), "{words:?}: {}", told.unwrap());
         }

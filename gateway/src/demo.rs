@@ -7,6 +7,7 @@ mod folder;
 mod issuer;
 mod lines;
 mod ports;
+pub(crate) mod shell;
 
 use std::path::Path;
 
@@ -17,13 +18,11 @@ use folder::Folder;
 use issuer::Issuer;
 use ports::Port;
 
-use crate::serve::Bound;
-
 const TEMPLATE: &str = include_str!("demo/portcullis.yaml");
 
-/// The ports that a demo would like to have; 0 is any.
+/// The ports of a demo; as a wish, 0 is any.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct Ports {
     /// For https.
     pub https: u16,
     /// For http, which redirects.
@@ -38,6 +37,7 @@ pub struct Demo {
     _backend: Backend,
     folder: Folder,
     issuer: Issuer,
+    ports: Ports,
     notes: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Demo {
     ///
     /// # Errors
     /// A sentence that says what the system refused.
-    pub fn set_up(wishes: Wishes) -> Result<Self, String> {
+    pub fn set_up(wishes: Ports) -> Result<Self, String> {
         let backend =
             Backend::start().map_err(|error| format!("the demo's chatbot cannot start: {error}"))?;
         let folder = Folder::new().map_err(|error| format!("the demo's folder cannot be made: {error}"))?;
@@ -59,14 +59,15 @@ impl Demo {
             |what, port| Port::reserve(what, port).map_err(|error| format!("no port is free: {error}"));
         let (https, http, admin) =
             (reserve("https", wishes.https)?, reserve("http", wishes.http)?, reserve("admin", wishes.admin)?);
+        let ports = Ports { https: https.number(), http: http.number(), admin: admin.number() };
         let text = TEMPLATE
-            .replace("{{https}}", &https.number().to_string())
-            .replace("{{http}}", &http.number().to_string())
-            .replace("{{admin}}", &admin.number().to_string())
+            .replace("{{https}}", &ports.https.to_string())
+            .replace("{{http}}", &ports.http.to_string())
+            .replace("{{admin}}", &ports.admin.to_string())
             .replace("{{chatbot}}", &backend.address().to_string());
         folder.write("portcullis.yaml", &text).map_err(unwritable)?;
         let notes = [https, http, admin].into_iter().filter_map(Port::release).collect();
-        Ok(Self { _backend: backend, folder, issuer, notes })
+        Ok(Self { _backend: backend, folder, issuer, ports, notes })
     }
 
     /// The configuration to serve.
@@ -78,8 +79,8 @@ impl Demo {
     ///
     /// # Errors
     /// When a token cannot be signed.
-    pub fn lines(&self, bound: &Bound) -> Result<String, String> {
-        lines::text(&self.folder, &self.issuer, bound, &self.notes).map_err(|error| error.to_string())
+    pub fn lines(&self) -> Result<String, String> {
+        lines::text(&self.folder, &self.issuer, self.ports, &self.notes).map_err(|error| error.to_string())
     }
 }
 

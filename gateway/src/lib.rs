@@ -14,7 +14,6 @@ pub mod pipeline;
 pub mod redact;
 pub mod reload;
 pub mod serve;
-mod shell;
 mod side_door;
 pub mod snapshot;
 mod status;

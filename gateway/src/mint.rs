@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 /// A key that signs tokens.
 pub enum SigningKey {
     /// HMAC with a shared secret.
-    Secret(hmac::Key, Algorithm),
+    Secret(Box<hmac::Key>, Algorithm),
     /// ES256.
     P256(Box<EcdsaKeyPair>),
 }
@@ -27,7 +27,7 @@ impl SigningKey {
             Algorithm::Hs512 => hmac::HMAC_SHA512,
             _ => return None,
         };
-        Some(Self::Secret(hmac::Key::new(hash, secret.expose()), algorithm))
+        Some(Self::Secret(Box::new(hmac::Key::new(hash, secret.expose())), algorithm))
     }
 
     /// A new key pair for ES256.

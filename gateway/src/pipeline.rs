@@ -2,6 +2,7 @@
 //! says no. The phases are plain functions over a [`Visit`] and a request head; this file hangs them into
 //! Pingora's hooks, and [`crate::judge`] walks the same functions offline.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use rules::verdict::Refusal;
@@ -21,6 +23,7 @@ use crate::mends::unasked_101::Interim;
 use crate::mends::{Loan, chunk_terminator, cookie_crumbs, late_flush};
 use crate::metrics::{Counted, Outcome, Registry, RouteMetrics};
 use crate::snapshot::Snapshot;
+use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
 use crate::visit::Visit;
 
@@ -92,18 +95,20 @@ pub struct Passing {
     loan: Option<Loan>,
     interim: Interim,
     server: Option<(Arc<Server>, InFlight)>,
+    watch: Option<Watch>,
     tries: usize,
     body_seen: u64,
     upstream_began: Option<Instant>,
     upstream_ended: Option<Instant>,
     upstream_status: Option<u16>,
     waited: Duration,
-    _in_flight: Option<Counted>,
+    in_flight: Option<Counted>,
 }
 
 /// None until the head was read.
 pub type Context = Option<Box<Passing>>;
 
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed everywhere")]
 fn lost() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the request has no visit")
 }
@@ -150,6 +155,18 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         peer::choose(ctx.as_mut().ok_or_else(lost)?)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        digest: Option<&Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        peer::watch(ctx.as_mut().ok_or_else(lost)?, digest)
     }
 
     async fn upstream_request_filter(
@@ -258,6 +275,7 @@ impl ProxyHttp for Gateway {
         if let Some(loan) = &mut passing.loan {
             loan.release(session);
         }
+        drop(passing.in_flight.take());
         passing.finish(session, &self.log);
     }
 
@@ -278,7 +296,7 @@ impl Gateway {
         if matches!(way, dispatch::Way::Redirect(_)) {
             return Ok(way);
         }
-        passing._in_flight = Some(passing.metrics().enter());
+        passing.in_flight = Some(passing.metrics().enter());
         enforce::head(&mut passing.visit, session.req_header())?;
         bodies::hold(session, passing, &self.budget).await?;
         Ok(way)
@@ -299,13 +317,14 @@ impl Passing {
             loan: None,
             interim: Interim::default(),
             server: None,
+            watch: None,
             tries: 0,
             body_seen: 0,
             upstream_began: None,
             upstream_ended: None,
             upstream_status: None,
             waited: Duration::ZERO,
-            _in_flight: None,
+            in_flight: None,
         }
     }
 

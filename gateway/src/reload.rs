@@ -64,7 +64,9 @@ impl Reloader {
                 self.reload().await;
                 // What changed while it was read shows as a difference at the next look.
                 let mut known = look(&self.files);
-                known.iter_mut().for_each(|(path, look)| *look = seen.get(path).copied().unwrap_or(*look));
+                for (path, look) in &mut known {
+                    *look = seen.get(path).copied().unwrap_or(*look);
+                }
                 seen = known;
                 changed = false;
             } else {

@@ -25,7 +25,7 @@ use crate::reload::{self, Reloader};
 use crate::snapshot::Snapshot;
 pub use crate::status::Bound;
 use crate::status::Facts;
-use crate::upstream::resolve;
+use crate::upstream::{proxy, resolve};
 
 /// How long running requests may take to finish once the gateway was told to stop.
 const DRAIN: Duration = Duration::from_mins(5);
@@ -104,12 +104,12 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
     reload::announce(&snapshot, &store, &registry);
     let settings =
         Arc::new(ArcSwap::from_pointee(reload::settings(&snapshot, &store).map_err(StartError::System)?));
-    let proxy = pingora::proxy::http_proxy(
-        &Arc::new(server_conf(&snapshot)),
-        Gateway::new(Arc::clone(&live), Arc::clone(&log)),
-    );
+    let gateway = Gateway::new(Arc::clone(&live), Arc::clone(&log));
+    let proxy = proxy::proxy(&Arc::new(server_conf(&snapshot)), gateway)
+        .await
+        .map_err(system("the proxy cannot be set up"))?;
     let witness = Doorkeeper::new(Arc::clone(&live), Arc::clone(&log), &registry);
-    let edge = Arc::new(Edge::new(Arc::new(proxy), Arc::clone(&settings), Arc::new(witness)));
+    let edge = Arc::new(Edge::new(proxy, Arc::clone(&settings), Arc::new(witness)));
 
     let mut bound = Bound::default();
     let mut stops = Stops::new()?;
@@ -176,11 +176,12 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
 }
 
 fn server_conf(snapshot: &Snapshot) -> ServerConf {
-    let mut conf = ServerConf::default();
-    conf.upstream_keepalive_pool_size =
-        snapshot.upstreams.iter().map(|upstream| upstream.keepalive).sum::<usize>().max(1);
-    conf.max_retries = MOST_TRIES;
-    conf
+    let keepalive = snapshot.upstreams.iter().map(|upstream| upstream.keepalive).sum::<usize>();
+    ServerConf {
+        upstream_keepalive_pool_size: keepalive.max(1),
+        max_retries: MOST_TRIES,
+        ..ServerConf::default()
+    }
 }
 
 fn target(to: &str) -> Target {
@@ -207,10 +208,11 @@ fn bind(text: &str, bound: &mut Option<SocketAddr>) -> Result<TcpListener, Start
 
 /// Tells where the gateway listens; tests and people with `:0` read it.
 fn announce(bound: &Bound) {
+    use std::fmt::Write as _;
     let mut text = String::new();
     for (name, address) in [("http", bound.http), ("https", bound.https), ("admin", bound.admin)] {
         if let Some(address) = address {
-            text.push_str(&format!("listening {name} {address}\n"));
+            let _ = writeln!(text, "listening {name} {address}");
         }
     }
     text.push_str("ready\n");

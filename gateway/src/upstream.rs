@@ -13,6 +13,9 @@ use pingora::protocols::tls::CaType;
 use crate::config::raw::Balance;
 use crate::metrics::{Outcome, Registry, UpstreamMetrics};
 
+pub mod clock;
+pub mod dial;
+pub mod proxy;
 pub mod resolve;
 
 /// A backend.

@@ -14,6 +14,7 @@ use rules::view::{Caller, View};
 use crate::snapshot::{Route, Snapshot};
 
 /// A request on its way through the gateway. It pins the snapshot that it began with.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub struct Visit {
     /// The configuration in force for this request.
     pub snapshot: Arc<Snapshot>,

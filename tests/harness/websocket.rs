@@ -35,6 +35,11 @@ impl Socket {
         message.into_text().unwrap().to_string()
     }
 
+    /// Waits until the other end closes or breaks it.
+    pub async fn ended(mut self) {
+        within("the end of a WebSocket", async { while let Some(Ok(_)) = self.0.next().await {} }).await;
+    }
+
     /// Says goodbye.
     pub async fn close(mut self) {
         let _ = self.0.close(None).await;

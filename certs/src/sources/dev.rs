@@ -118,8 +118,8 @@ mod tests {
         assert_eq!(loaded.warnings, Vec::<String>::new());
         #[cfg(unix)]
         {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions());
-            assert_eq!(mode & 0o777, 0o600);
+            let bits = std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions());
+            assert_eq!(bits & 0o777, 0o600);
         }
         assert!(made.write(&cert, &key).is_err(), "nothing is overwritten");
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Misuse, run};
-use crate::demo::{Demo, Wishes};
+use crate::demo::{Demo, Ports};
 use crate::serve;
 
 /// Starts a chatbot, an issuer of tokens and the gateway in front, and prints lines to paste.
@@ -23,12 +23,12 @@ pub struct Args {
 /// Runs the command.
 pub fn call(args: &Args) -> ExitCode {
     run::log_events();
-    let wishes = Wishes { https: args.port, http: args.http_port, admin: args.admin_port };
+    let wishes = Ports { https: args.port, http: args.http_port, admin: args.admin_port };
     let demo = match Demo::set_up(wishes) {
         Ok(demo) => demo,
         Err(why) => return Misuse::new(why).exit(),
     };
-    let told = serve::run(demo.config(), |bound| match demo.lines(bound) {
+    let told = serve::run(demo.config(), |_| match demo.lines() {
         // With stdout gone the demo still serves.
         Ok(lines) => drop(super::answer(lines)),
         Err(why) => drop(Misuse::new(why).exit()),

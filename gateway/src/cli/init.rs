@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::Misuse;
 use crate::config::compile;
-use crate::shell;
+use crate::demo::shell;
 
 const TEMPLATE: &str = include_str!("init.yaml");
 /// Where the template wants the upstream's address.

@@ -19,6 +19,7 @@ use super::test::{Format, open};
 use crate::judge::{Case, End, Judgement, judge};
 use crate::pipeline::accept::Arrival;
 use crate::snapshot::Snapshot;
+use crate::visit::Visit;
 
 /// Judges recorded requests (JSON, one a line) by the same plan as the wire; prints one verdict line each.
 #[derive(clap::Args, Debug)]
@@ -160,11 +161,11 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
         "status": status,
         "code": refusal.map(|refusal| refusal.code.name()),
         "gate": refusal.map(|refusal| refusal.gate),
-        "route": visit.and_then(|visit| visit.route()).map(|route| route.name.to_string()),
+        "route": visit.and_then(Visit::route).map(|route| route.name.to_string()),
         "rule": null,
         "matched": [],
-        "user": visit.and_then(|visit| visit.user()),
-        "tenant": visit.and_then(|visit| visit.tenant()),
+        "user": visit.and_then(Visit::user),
+        "tenant": visit.and_then(Visit::tenant),
         "location": own.get("location").and_then(|field| field.to_str().ok()),
         "body": body,
         "headers": listed(own),

@@ -43,7 +43,8 @@ pub(super) fn log_events() {
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(colour())
-        .with_target(false);
+        .with_target(false)
+        .log_internal_errors(false);
     // Already started in tests that call several commands.
     let _ = started.try_init();
 }

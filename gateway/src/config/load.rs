@@ -52,7 +52,7 @@ pub struct Loaded {
 impl Loaded {
     /// The line of `place`, from 1.
     pub fn line(&self, place: &Place) -> Option<usize> {
-        find(&self.tree, place).map(|span| self.source.place(span.start).line)
+        Some(self.source.place(find(&self.tree, place).start).line)
     }
 
     /// The line of a test, from 1.
@@ -112,7 +112,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     let shelf = Shelf::fill(&raw, base, purpose);
     let compiled = compile(&raw, &shelf);
     let placed = |fault: Fault| {
-        let problem = Problem { span: find(&tree, &fault.place), ..Problem::whole(fault.message) };
+        let problem = Problem { span: Some(find(&tree, &fault.place)), ..Problem::whole(fault.message) };
         problem.maybe_remedy(fault.remedy)
     };
     let (files, faults, mut warnings) = shelf.close();
@@ -182,9 +182,9 @@ impl Loaded {
             return Err((why, Some("ask the issuer for a token".to_owned())));
         };
         let base = Path::new(self.source.path()).parent().unwrap_or(Path::new("")).to_owned();
-        let shelf = Shelf { base, ..Shelf::default() };
+        let files = Shelf { base, ..Shelf::default() };
         let at = Place::root().key("secrets").key(secret);
-        let secret = shelf.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
+        let secret = files.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
         Ok(Signing { identity, secret })
     }
 }
@@ -204,7 +204,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of the text that `place` means, or of the nearest place around it that exists.
-fn find(tree: &Node, place: &Place) -> Option<Range<usize>> {
+fn find(tree: &Node, place: &Place) -> Range<usize> {
     let mut node = tree;
     let mut span = tree.head();
     for (index, step) in place.steps.iter().enumerate() {
@@ -227,7 +227,7 @@ fn find(tree: &Node, place: &Place) -> Option<Range<usize>> {
             _ => break,
         }
     }
-    Some(span)
+    span
 }
 
 /// The secrets and files that compilation asks for.

@@ -185,11 +185,7 @@ pub struct RawHsts {
 
 impl Default for RawHsts {
     fn default() -> Self {
-        Self {
-            max_age: Time(Duration::from_secs(365 * 24 * 3600)),
-            include_subdomains: false,
-            preload: false,
-        }
+        Self { max_age: Time(Duration::from_hours(365 * 24)), include_subdomains: false, preload: false }
     }
 }
 

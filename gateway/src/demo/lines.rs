@@ -1,12 +1,9 @@
 //! What the demo prints: lines that work when they are pasted.
 
-use std::net::SocketAddr;
-
 use super::folder::Folder;
 use super::issuer::{ALICE, BOB, Issuer};
+use super::{Ports, shell};
 use crate::mint::NoSignature;
-use crate::serve::Bound;
-use crate::shell;
 
 /// The handshake of a WebSocket, with the example's key of RFC 6455; curl waits for more until its time is up.
 const HANDSHAKE: &str = "--http1.1 --max-time 2 --header 'connection: upgrade' --header 'upgrade: websocket' \
@@ -19,46 +16,44 @@ pub(super) struct Line {
     pub(super) command: String,
 }
 
+impl Line {
+    fn text(&self) -> String {
+        format!("\n# {}: {}\n{}\n", self.about, self.answer, self.command)
+    }
+}
+
 /// The whole text.
 pub(super) fn text(
     folder: &Folder,
     issuer: &Issuer,
-    bound: &Bound,
+    ports: Ports,
     notes: &[String],
 ) -> Result<String, NoSignature> {
-    let base = format!("https://localhost:{}", port(bound.https));
-    let mut text = format!("\nA chatbot is served at {base}, with portcullis in front.\n");
-    for note in notes {
-        text.push_str(note);
-        text.push('\n');
-    }
-    text.push_str(
-        "Paste these lines into another terminal. Alice is an admin of acme, Bob a user of globex.\n",
-    );
-    for line in lines(folder, issuer, bound)? {
-        let Line { about, answer, command } = line;
-        text.push_str(&format!("\n# {about}: {answer}\n{command}\n"));
-    }
-    let cert = folder.path("cert.pem").display().to_string();
-    let config = folder.config().display().to_string();
-    text.push_str(&format!(
+    let base = format!("https://localhost:{}", ports.https);
+    let notes: String = notes.iter().flat_map(|note| [note.as_str(), "\n"]).collect();
+    let requests: Vec<String> = lines(folder, issuer, ports)?.iter().map(Line::text).collect();
+    let requests = requests.concat();
+    let (cert, config) = (folder.path("cert.pem"), folder.config().display());
+    Ok(format!(
         "
+A chatbot is served at {base}, with portcullis in front.
+{notes}Paste these lines into another terminal. Alice is an admin of acme, Bob a user of globex.
+{requests}
 OpenAI clients: OPENAI_BASE_URL={base}/v1 SSL_CERT_FILE={cert} OPENAI_API_KEY=(a token from above)
 Status page:    http://127.0.0.1:{admin}/
-Configuration:  {config} (edit it: a change is in force a second later)
+Configuration:  {config} (edit it: changes are taken up within seconds)
 The access log follows, one line a request. Ctrl-C stops it.
 
 ",
-        cert = shell::word(&cert),
-        admin = port(bound.admin),
-    ));
-    Ok(text)
+        cert = shell::word(&cert.display().to_string()),
+        admin = ports.admin,
+    ))
 }
 
 /// The requests to try.
-pub(super) fn lines(folder: &Folder, issuer: &Issuer, bound: &Bound) -> Result<Vec<Line>, NoSignature> {
+pub(super) fn lines(folder: &Folder, issuer: &Issuer, ports: Ports) -> Result<Vec<Line>, NoSignature> {
     let cert = folder.path("cert.pem").display().to_string();
-    let (cert, port, http) = (shell::word(&cert), port(bound.https), port(bound.http));
+    let (cert, port, http) = (shell::word(&cert), ports.https, ports.http);
     let bearer = |token: String| format!(" --header 'authorization: Bearer {token}'");
     let (alice, bob) = (bearer(issuer.token(&ALICE)?), bearer(issuer.token(&BOB)?));
     let expired = bearer(issuer.expired(&ALICE)?);
@@ -119,8 +114,4 @@ pub(super) fn lines(folder: &Folder, issuer: &Issuer, bound: &Bound) -> Result<V
             command: format!("curl -sS -i http://localhost:{http}/v1/acme/conversations"),
         },
     ])
-}
-
-fn port(address: Option<SocketAddr>) -> u16 {
-    address.map_or(0, |address| address.port())
 }

@@ -1,14 +1,7 @@
-use std::net::SocketAddr;
-
 use super::*;
 use crate::config::load::{Purpose, load};
 
-const ANY: Wishes = Wishes { https: 0, http: 0, admin: 0 };
-
-fn bound() -> Bound {
-    let address = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-    Bound { http: address(1001), https: address(1002), admin: address(1003) }
-}
+const ANY: Ports = Ports { https: 0, http: 0, admin: 0 };
 
 #[test]
 fn what_it_writes_loads_to_serve_and_passes_its_own_tests() {
@@ -25,7 +18,7 @@ fn every_line_is_judged_as_it_says() {
     let demo = Demo::set_up(ANY).unwrap();
     let loaded =
         load(demo.config(), Purpose::Serve).unwrap_or_else(|broken| panic!("{}", broken.text(false)));
-    let lines = lines::lines(&demo.folder, &demo.issuer, &bound()).unwrap();
+    let lines = lines::lines(&demo.folder, &demo.issuer, demo.ports).unwrap();
     assert!(lines.len() > 10);
     for line in lines {
         let (status, location) = judged(&loaded.snapshot, &line.command);
@@ -83,13 +76,17 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
 }
 
 #[test]
-fn the_text_names_the_ports_that_were_bound() {
+fn the_text_names_the_ports() {
     let demo = Demo::set_up(ANY).unwrap();
-    let text = demo.lines(&bound()).unwrap();
-    for part in
-        ["https://localhost:1002", "http://localhost:1001/", "http://127.0.0.1:1003/", "Ctrl-C stops it"]
-    {
-        assert!(text.contains(part), "{part}\n{text}");
+    let text = demo.lines().unwrap();
+    let Ports { https, http, admin } = demo.ports;
+    for part in [
+        format!("https://localhost:{https}/"),
+        format!("http://localhost:{http}/"),
+        format!("http://127.0.0.1:{admin}/"),
+        "Ctrl-C stops it".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part}\n{text}");
     }
     let pasted = text.lines().filter(|line| line.starts_with("curl "));
     assert!(pasted.clone().count() > 10 && pasted.clone().all(|line| !line.ends_with('\\')), "each is whole");
@@ -99,8 +96,8 @@ fn the_text_names_the_ports_that_were_bound() {
 fn a_port_that_is_taken_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let demo = Demo::set_up(Wishes { https: port, ..ANY }).unwrap();
-    assert!(demo.lines(&bound()).unwrap().contains(&format!("Port {port} is taken: https is on ")));
+    let demo = Demo::set_up(Ports { https: port, ..ANY }).unwrap();
+    assert!(demo.lines().unwrap().contains(&format!("Port {port} is taken: https is on ")));
 }
 
 #[test]

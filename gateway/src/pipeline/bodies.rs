@@ -39,7 +39,7 @@ pub(super) async fn hold(
     }
     let lengthless =
         !session.as_mut().is_body_empty() && !session.req_header().headers.contains_key(CONTENT_LENGTH);
-    if !needed && !(lengthless && max <= HELD_WITHOUT_LENGTH) {
+    if !needed && (!lengthless || max > HELD_WITHOUT_LENGTH) {
         return over(passing, session, max);
     }
     let pause = passing.visit.snapshot.site.body_timeout;
@@ -49,7 +49,7 @@ pub(super) async fn hold(
         total: pause.saturating_mul(PAUSES),
     };
     let began = Instant::now();
-    let body = held_body::read_whole(session, budget, limits).await.map_err(|fault| refusal(&fault, max));
+    let body = held_body::read_whole(session, budget, limits).await.map_err(|fault| refusal(fault, max));
     passing.waited += began.elapsed();
     let body = body?;
     if needed {
@@ -91,7 +91,7 @@ pub(super) fn count(passing: &mut Passing, body: Option<&Bytes>) -> Result<()> {
     Ok(())
 }
 
-fn refusal(fault: &BodyFault, max: u64) -> Refusal {
+fn refusal(fault: BodyFault, max: u64) -> Refusal {
     match fault {
         BodyFault::TooLarge => too_large(max, None),
         BodyFault::TooSlow => {

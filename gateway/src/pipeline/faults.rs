@@ -6,6 +6,7 @@ use rules::verdict::{Code, Refusal};
 
 use super::Passing;
 use crate::metrics::Outcome;
+use crate::upstream::clock::Watch;
 
 /// The refusal for an error of the proxy; none when the client is gone and nobody is left to refuse.
 pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
@@ -14,6 +15,7 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
         WriteError, WriteTimedout,
     };
     let upstream = |code, why: &'static str| Some(Refusal::new(code, "upstream", why));
+    let ran_out = passing.watch.as_ref().is_some_and(Watch::ran_out);
     match (error.etype(), error.esource()) {
         (HTTPStatus(413), _) => {
             let max = passing.visit.route().map_or(0, |route| route.plan.body_max());
@@ -21,10 +23,8 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
         }
         (HTTPStatus(503), _) => upstream(Code::NoHealthyUpstream, "no server of the upstream has an address"),
         (ConnectTimedout | TLSHandshakeTimedout, _)
-        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => {
-            passing.count(Outcome::Timeout);
-            upstream(Code::UpstreamTimeout, "the upstream did not connect or answer in time")
-        }
+        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => Some(timed_out(passing)),
+        (ReadError, ErrorSource::Upstream) if ran_out => Some(timed_out(passing)),
         (ReadTimedout, ErrorSource::Downstream) => {
             Some(Refusal::new(Code::RequestTimeout, "body", "the body did not arrive within `body_timeout`"))
         }
@@ -44,4 +44,10 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
             Some(Refusal::new(Code::Internal, "proxy", "a fault of the gateway's own"))
         }
     }
+}
+
+fn timed_out(passing: &Passing) -> Refusal {
+    passing.count(Outcome::Timeout);
+    let why = "the upstream did not connect or answer in time";
+    Refusal::new(Code::UpstreamTimeout, "upstream", why)
 }

@@ -12,7 +12,7 @@ use crate::config::raw::{Environment, RawCertificate, RawConfig, RawHsts, RawHtt
 use crate::edge::EdgeLimits;
 use crate::snapshot::{CertificateSource, HttpListener, HttpsListener, Site};
 
-pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> {
+pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Site {
     let at = Place::root().key("listen");
     let listen = &raw.listen;
     if listen.http.is_none() && listen.https.is_none() {
@@ -36,7 +36,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
     if let Some(admin) = &raw.admin {
         bind(&admin.bind, &Place::root().key("admin").key("bind"), problems);
     }
-    Some(Site {
+    Site {
         http,
         https,
         hosts,
@@ -46,7 +46,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Option<Site> 
         limits,
         body_timeout: listen.limits.body_timeout.0,
         admin: raw.admin.as_ref().map(|admin| admin.bind.clone()),
-    })
+    }
 }
 
 fn http(raw: &RawConfig, at: &Place, problems: &mut Problems) -> Option<HttpListener> {

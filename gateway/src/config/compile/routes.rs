@@ -19,7 +19,7 @@ use crate::upstream::{Scheme, Upstream};
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(2),
     first_byte: Duration::from_secs(30),
-    stream_idle: Duration::from_secs(120),
+    stream_idle: Duration::from_mins(2),
 };
 
 struct Inherited<'a> {
@@ -282,7 +282,7 @@ fn timeouts(outer: Timeouts, raw: &RawTimeouts, at: &Place, problems: &mut Probl
     for (key, time) in
         [("connect", raw.connect), ("first_byte", raw.first_byte), ("stream_idle", raw.stream_idle)]
     {
-        if time.is_some_and(|time| time.0.is_zero() || time.0 > Duration::from_secs(24 * 3600)) {
+        if time.is_some_and(|time| time.0.is_zero() || time.0 > Duration::from_hours(24)) {
             problems.push(
                 at.key(key)
                     .problem(format!("`{key}` is out of range"))

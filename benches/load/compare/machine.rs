@@ -1,0 +1,43 @@
+//! What the figures were measured on, and with.
+
+use std::fs;
+use std::process::Command;
+
+/// Facts in the order of the table, each with its name. What cannot be found out is said to be unknown.
+pub(crate) fn facts() -> Vec<(&'static str, String)> {
+    let cores = std::thread::available_parallelism().map_or("unknown".to_owned(), |cores| cores.to_string());
+    let date = time::OffsetDateTime::now_utc().date().to_string();
+    vec![
+        ("date", date),
+        ("commit", said("git", &["describe", "--always", "--dirty"])),
+        ("processor", processor().unwrap_or_else(unknown)),
+        ("cores", cores),
+        ("load average at the end", load().unwrap_or_else(unknown)),
+        ("kernel", said("uname", &["-sr"])),
+        ("compiler", said("rustc", &["--version"])),
+        ("valgrind", said("valgrind", &["--version"])),
+        ("Pingora", "0.9.1, rustls".to_owned()),
+        ("profile", "release of the workspace (thin LTO, one codegen unit), for both".to_owned()),
+    ]
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn load() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    Some(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    text.ok().filter(|text| !text.is_empty()).unwrap_or_else(unknown)
+}

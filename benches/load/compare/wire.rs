@@ -1,0 +1,73 @@
+//! A client of one connection that sends the same bytes again and again and insists on 200.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::Fallible;
+
+/// The name in the certificate and in `host`.
+pub(crate) const HOST: &str = "app.example.test";
+
+/// Valgrind needs a while for a handshake.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+trait Line: Read + Write + Send {}
+impl<T: Read + Write + Send> Line for T {}
+
+/// One connection.
+pub(crate) struct Wire {
+    line: Box<dyn Line>,
+    answer: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects, with TLS where a configuration is given.
+    pub(crate) fn connect(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Fallible<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let line: Box<dyn Line> = match tls {
+            None => Box::new(stream),
+            Some(config) => {
+                let connection = ClientConnection::new(Arc::clone(config), HOST.try_into()?)?;
+                Box::new(StreamOwned::new(connection, stream))
+            }
+        };
+        Ok(Self { line, answer: Vec::with_capacity(4096) })
+    }
+
+    /// Sends a request and reads its answer to the end.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> Fallible<()> {
+        self.line.write_all(request)?;
+        self.line.flush()?;
+        self.answer.clear();
+        let mut piece = [0; 4096];
+        loop {
+            let read = self.line.read(&mut piece)?;
+            if read == 0 {
+                return Err("the connection ended within an answer".into());
+            }
+            self.answer.extend(piece.iter().take(read));
+            if self.complete()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn complete(&self) -> Fallible<bool> {
+        let mut fields = [httparse::EMPTY_HEADER; 64];
+        let mut head = httparse::Response::new(&mut fields);
+        let httparse::Status::Complete(start) = head.parse(&self.answer)? else { return Ok(false) };
+        if head.code != Some(200) {
+            return Err(format!("not a 200: {}", String::from_utf8_lossy(&self.answer)).into());
+        }
+        let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
+        let length: usize =
+            std::str::from_utf8(length.ok_or("an answer without a length")?.value)?.parse()?;
+        Ok(self.answer.len() >= start + length)
+    }
+}
