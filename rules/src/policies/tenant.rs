@@ -95,9 +95,9 @@ impl Policy for Tenant {
         let Some(identity) = route.identity else { return Ok(()) };
         let mut problems = Vec::new();
         if !identity.tells.tenant {
+            let place = self.places.first().map_or(&route.place, |(_, place)| place);
             problems.push(
-                route
-                    .place
+                place
                     .problem(format!(
                         "the identity `{}` tells no tenant, so nobody could pass",
                         identity.name
