@@ -68,8 +68,8 @@ macro_rules! raw_scope {
 rules::with_policies!(raw_scope);
 
 /// What `inner` within `outer` comes to, on a route whose pattern captures `tenant`.
-fn scopes(outer: &Value, inner: &Value, names: &[&str]) -> Result<(), Vec<Problem>> {
-    let identities: BTreeMap<_, _> = names
+fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
+    let identities: BTreeMap<_, _> = known
         .iter()
         // It tells the user and nothing else.
         .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
@@ -94,7 +94,7 @@ fn plain_def() -> IdentityDef {
 }
 
 fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str) -> Vec<Problem> {
-    let problems = told.expect_err(&format!("{written} loads"));
+    let Err(problems) = told else { panic!("{written} loads") };
     assert!(
         problems.iter().any(|problem| problem.place.to_string() == place && problem.message.contains(part)),
         "{written}: nothing says `{part}` at `{place}`: {problems:?}"
