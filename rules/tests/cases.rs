@@ -221,12 +221,12 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
         _ => route.plan.identify(&view)?,
     };
     view.caller = caller.as_deref();
-    route.plan.judge_head(&view, |_| false)?;
+    route.plan.judge_head(&view, |_, _| false)?;
     let body = request.body.bytes();
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
-    if route.plan.needs_body() { route.plan.judge_body(&view, &body, |_| false) } else { Ok(()) }
+    if route.plan.needs_body() { route.plan.judge_body(&view, &body, |_, _| false) } else { Ok(()) }
 }
 
 fn folder() -> PathBuf {

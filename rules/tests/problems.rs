@@ -68,8 +68,8 @@ macro_rules! raw_scope {
 rules::with_policies!(raw_scope);
 
 /// What `inner` within `outer` comes to, on a route whose pattern captures `tenant`.
-fn scopes(outer: &Value, inner: &Value, names: &[&str]) -> Result<(), Vec<Problem>> {
-    let identities: BTreeMap<_, _> = names
+fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
+    let identities: BTreeMap<_, _> = known
         .iter()
         // It tells the user and nothing else.
         .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
@@ -94,7 +94,7 @@ fn plain_def() -> IdentityDef {
 }
 
 fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str) -> Vec<Problem> {
-    let problems = told.expect_err(&format!("{written} loads"));
+    let Err(problems) = told else { panic!("{written} loads") };
     assert!(
         problems.iter().any(|problem| problem.place.to_string() == place && problem.message.contains(part)),
         "{written}: nothing says `{part}` at `{place}`: {problems:?}"
@@ -186,7 +186,7 @@ fn wrong_values() -> Vec<Wrong> {
             "cannot be one of the caller's scopes",
         ),
         // They load, and cannot stand on the route.
-        (json!({"identity": "session", "tenant": "path.tenant"}), "match", "`session` tells no tenant"),
+        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
         (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
         (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
         (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
@@ -251,7 +251,7 @@ fn all_problems_of_a_value_are_told_at_once() {
 fn an_unknown_identity_is_mended_by_what_there_is() {
     let inner = json!({"identity": "none"});
     for (names, remedy) in
-        [(&[][..], "define it: `identities: { none:"), (&["b", "a"][..], "use one of: a, b")]
+        [(&[][..], "define it: `identities: { none:"), (&["b", "a"][..], "use one of `a`, `b`")]
     {
         let problems = scopes(&json!({}), &inner, names).unwrap_err();
         let told = problems.first().and_then(|problem| problem.remedy.clone()).unwrap();

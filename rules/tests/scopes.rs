@@ -277,9 +277,9 @@ impl Ways {
             now_ms: 0,
         };
         plan.identify(&view).is_ok()
-            && plan.judge_head(&view, |_| false).is_ok()
+            && plan.judge_head(&view, |_, _| false).is_ok()
             && u64::try_from(request.body.len()).unwrap() <= plan.body_max()
-            && plan.judge_body(&view, request.body.as_bytes(), |_| false).is_ok()
+            && plan.judge_body(&view, request.body.as_bytes(), |_, _| false).is_ok()
     }
 }
 

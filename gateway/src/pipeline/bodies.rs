@@ -53,7 +53,8 @@ pub(super) async fn hold(
     passing.waited += began.elapsed();
     let body = body?;
     if needed {
-        enforce::body(&mut passing.visit, session.req_header(), body.bytes())?;
+        let Passing { visit, live, .. } = &mut *passing;
+        enforce::body(visit, session.req_header(), body.bytes(), &mut live.laps())?;
     }
     if !body.bytes().is_empty() {
         let loan = held_body::hold(session, body).map_err(|_| internal("the session is lent already"))?;
