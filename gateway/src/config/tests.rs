@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use rules::shapes::OneOrMany;
+use rules::units::{Size, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::problem::Problems;
+use super::yaml::MAX_BYTES;
 use super::*;
 
 mod reports;
