@@ -12,6 +12,7 @@ use super::problem::Problems;
 use super::yaml::MAX_BYTES;
 use super::*;
 
+mod notices;
 mod reports;
 mod ways;
 
