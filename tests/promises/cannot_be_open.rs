@@ -30,6 +30,12 @@ const OPEN: &[(&str, &str, Change)] = &[
     ("an empty reason", "public", |c| {
         c.route("health")["public"] = json!("");
     }),
+    ("a requirement of nothing", "requires nothing", |c| {
+        c.route("admin")["require"] = json!({ "roles": [] });
+    }),
+    ("a trusted network that never matches", "IPv4", |c| {
+        c.set("listen.client_ip.trust", json!(["::ffff:10.0.0.0/104"]));
+    }),
     ("a literal secret in production", "production", |c| {
         c.set("secrets.session", json!({ "value": "literal-secret-literal-secret-literal-secret" }));
     }),

@@ -18,7 +18,7 @@ mod secrets;
 mod trials;
 mod upstreams;
 
-pub(crate) use trials::send;
+pub(crate) use trials::{assume_json, send};
 pub(crate) use upstreams::is_server;
 
 /// Collects problems while compilation goes on.

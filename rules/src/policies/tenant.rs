@@ -141,9 +141,11 @@ struct InBody(String);
 
 impl BodyGate for InBody {
     fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict {
+        let invalid = |why: &'static str| Refusal::new(Code::BodyInvalid, Tenant::KEY, why);
+        strict_json::check_fields(view.headers).map_err(invalid)?;
         let document =
             strict_json::parse(body).map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why))?;
-        match document.pointer(&self.0) {
+        match strict_json::find(&document, &self.0).map_err(invalid)? {
             Some(Value::String(named)) => agrees(view, named, &format_args!("body:{}", self.0)),
             Some(_) => Err(mismatch(format!("body:{} is not a string", self.0))),
             None => Err(mismatch(format!("body:{} is not in the request", self.0))),
