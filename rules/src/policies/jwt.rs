@@ -207,7 +207,7 @@ fn forward(
     facts: &[(String, ClaimPath)],
     problems: &mut Vec<Problem>,
 ) -> Vec<(HeaderName, ClaimPath)> {
-    let mut forward = Vec::new();
+    let mut forward: Vec<(HeaderName, ClaimPath)> = Vec::new();
     for (header, fact) in &raw.forward {
         let place = at.key("forward").key(header);
         let name = HeaderName::from_bytes(header.as_bytes()).ok().filter(|_| !header.contains('_'));
@@ -218,6 +218,9 @@ fn forward(
                     .itself()
                     .problem(format!("`{header}` is not a field that an identity may set"))
                     .remedy("use a field of your own, such as `x-user-id`"),
+            ),
+            (Some(name), Some(_)) if forward.iter().any(|(known, _)| *known == name) => problems.push(
+                place.itself().problem(format!("`{header}` is there twice")).remedy("set each field once"),
             ),
             (Some(name), Some(path)) => forward.push((name, path)),
             (None, _) => problems.push(
