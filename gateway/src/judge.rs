@@ -99,14 +99,14 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
         return Ok(way);
     }
     assume(visit, case)?;
-    enforce::head(visit, head)?;
+    enforce::head(visit, head, &mut |_| {})?;
     let Some(route) = visit.route() else { return Ok(way) };
     let (max, needed) = (route.plan.body_max(), route.plan.needs_body());
     if u64::try_from(case.body.len()).is_ok_and(|length| length > max) {
         return Err(too_large(max, None));
     }
     if needed {
-        enforce::body(visit, head, case.body)?;
+        enforce::body(visit, head, case.body, &mut |_| {})?;
     }
     Ok(way)
 }

@@ -16,6 +16,7 @@ pub mod reload;
 pub mod serve;
 mod side_door;
 pub mod snapshot;
+mod sockets;
 mod status;
 pub mod upstream;
 pub mod visit;

@@ -67,6 +67,7 @@ metrics! {
     Requests = Counter "portcullis_requests_total", "Requests that were answered, by route, method, status and decision.";
     RequestDuration = Histogram "portcullis_request_duration_seconds", "Time from a request's first byte to the answer's last.";
     GatewayDuration = Histogram "portcullis_gateway_duration_seconds", "The part of a request's time that was the gateway's own.";
+    GateDuration = Histogram "portcullis_gate_duration_seconds", "The time that a gate took, by policy.";
     Refusals = Counter "portcullis_refusals_total", "Requests that were refused, by route and code.";
     UpstreamRequests = Counter "portcullis_upstream_requests_total", "Requests that were sent to a server of an upstream, by outcome.";
     Connections = Gauge "portcullis_connections", "Open client connections, by listener.";
@@ -137,6 +138,11 @@ impl Registry {
     /// Sorts samples into buckets. Call it every five seconds or so: until then each sample takes memory.
     pub fn run_upkeep(&self) {
         self.inner.handle.run_upkeep();
+    }
+
+    /// How long the gates of a policy take.
+    pub fn gate_duration(&self, gate: &str) -> Histogram {
+        self.histogram(Metric::GateDuration, &[("gate", gate)])
     }
 
     /// The gauge of a listener's open connections; see [`Counted`].

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ::metrics::Histogram;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use rules::policies::REGISTRY;
 use rules::verdict::Refusal;
 
 use crate::access_log::AccessLog;
@@ -51,6 +53,7 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     routes: Vec<RouteMetrics>,
     nowhere: RouteMetrics,
+    gates: Vec<(&'static str, Histogram)>,
 }
 
 impl Live {
@@ -64,7 +67,20 @@ impl Live {
             }
         }
         let nowhere = RouteMetrics::new(registry, crate::metrics::NO_ROUTE);
-        Self { snapshot, routes, nowhere }
+        let gates = REGISTRY.iter().map(|row| (row.key, registry.gate_duration(row.key))).collect();
+        Self { snapshot, routes, nowhere, gates }
+    }
+
+    /// A stopwatch from now on: each call takes the time since the last for the gate that it names.
+    fn laps(&self) -> impl FnMut(&'static str) {
+        let mut last = Instant::now();
+        move |gate| {
+            let now = Instant::now();
+            if let Some((_, histogram)) = self.gates.iter().find(|(key, _)| *key == gate) {
+                histogram.record(now - last);
+            }
+            last = now;
+        }
     }
 
     /// The metrics of a route, or of requests without one.
@@ -297,7 +313,8 @@ impl Gateway {
             return Ok(way);
         }
         passing.in_flight = Some(passing.metrics().enter());
-        enforce::head(&mut passing.visit, session.req_header())?;
+        let Passing { visit, live, .. } = &mut *passing;
+        enforce::head(visit, session.req_header(), &mut live.laps())?;
         bodies::hold(session, passing, &self.budget).await?;
         Ok(way)
     }
@@ -346,8 +363,9 @@ impl Passing {
 
     fn finish(&mut self, session: &Session, log: &AccessLog) {
         let total = self.visit.began.elapsed();
-        let upstream =
-            self.upstream_began.map(|began| self.upstream_ended.unwrap_or_else(Instant::now) - began);
+        // A tunnel's time is the peers' until it ends.
+        let ended = self.upstream_ended.filter(|_| !self.visit.upgrade).unwrap_or_else(Instant::now);
+        let upstream = self.upstream_began.map(|began| ended - began);
         let status = session.response_written().map(|answer| answer.status.as_u16());
         let passage = log::Passage {
             protocol: Some(if session.is_http2() { "HTTP/2.0" } else { "HTTP/1.1" }),

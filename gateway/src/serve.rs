@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use certs::Store;
 use pingora::server::configuration::ServerConf;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::access_log::{AccessLog, Target};
@@ -23,6 +24,7 @@ use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
 use crate::snapshot::Snapshot;
+use crate::sockets::{self, Sockets};
 pub use crate::status::Bound;
 use crate::status::Facts;
 use crate::upstream::{proxy, resolve};
@@ -31,8 +33,6 @@ use crate::upstream::{proxy, resolve};
 const DRAIN: Duration = Duration::from_mins(5);
 /// How often histograms are condensed.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 4096;
 /// Retries of any request at most; how many a route makes is decided per upstream.
 const MOST_TRIES: usize = 8;
 
@@ -74,6 +74,7 @@ fn system(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> StartError 
 /// # Errors
 /// When the start fails. What goes wrong later is logged, and the gateway goes on.
 pub fn run(path: &Path, ready: impl FnOnce(&Bound) + Send) -> Result<(), StartError> {
+    let sockets = Sockets::inherited();
     let loaded = load(path, Purpose::Serve).map_err(StartError::Broken)?;
     let failures = crate::judge::failures(&loaded);
     if !failures.is_empty() {
@@ -84,62 +85,52 @@ pub fn run(path: &Path, ready: impl FnOnce(&Bound) + Send) -> Result<(), StartEr
         .thread_name("portcullis")
         .build()
         .map_err(system("the runtime cannot be started"))?;
-    runtime.block_on(serve(path.to_owned(), loaded, ready))
+    runtime.block_on(serve(path.to_owned(), loaded, sockets, ready))
 }
 
-async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
+async fn serve(
+    path: PathBuf,
+    loaded: Loaded,
+    mut sockets: Sockets,
+    ready: impl FnOnce(&Bound),
+) -> Result<(), StartError> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    // Before anybody learns that the gateway is ready: until it is received, a signal kills.
+    let mut signals = Signals::new()?;
     let snapshot = Arc::clone(&loaded.snapshot);
     let seen = reload::look(&loaded.files);
     resolve::first(&snapshot.upstreams).await;
     resolve::keep(&snapshot.upstreams);
     let registry = Registry::new();
-    let log = Arc::new(
-        AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?,
-    );
+    let log =
+        AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?;
+    let log = Arc::new(log);
     let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), &registry)));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
-    let settings =
-        Arc::new(ArcSwap::from_pointee(reload::settings(&snapshot, &store).map_err(StartError::System)?));
+    let settings = reload::settings(&snapshot, &store).map_err(StartError::System)?;
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
     let gateway = Gateway::new(Arc::clone(&live), Arc::clone(&log));
-    let proxy = proxy::proxy(&Arc::new(server_conf(&snapshot)), gateway)
-        .await
-        .map_err(system("the proxy cannot be set up"))?;
+    let proxy = proxy::proxy(&Arc::new(server_conf(&snapshot)), gateway).await;
+    let proxy = proxy.map_err(system("the proxy cannot be set up"))?;
     let witness = Doorkeeper::new(Arc::clone(&live), Arc::clone(&log), &registry);
     let edge = Arc::new(Edge::new(proxy, Arc::clone(&settings), Arc::new(witness)));
 
     let mut bound = Bound::default();
-    let mut stops = Stops::new()?;
-    let hangups = signal(SignalKind::hangup()).map_err(system("signals cannot be received"))?;
-    let reopens = signal(SignalKind::user_defined1()).map_err(system("signals cannot be received"))?;
+    let listeners = listeners(&snapshot, &mut sockets, &mut bound)?;
     let (stopping, is_stopping) = watch::channel(false);
-    let (stop_admin, stopped) = watch::channel(false);
-    let mut listeners = Vec::new();
-    if let Some(http) = &snapshot.site.http {
-        listeners.push((bind(&http.bind, &mut bound.http)?, Kind::Http));
-    }
-    if let Some(https) = &snapshot.site.https {
-        listeners.push((bind(&https.bind, &mut bound.https)?, Kind::Https));
-    }
-    let admin = snapshot.site.admin.as_deref().map(|admin| bind(admin, &mut bound.admin)).transpose()?;
-    let facts = Arc::new(Facts {
+    let facts = Facts {
         live: Arc::clone(&live),
         registry: registry.clone(),
         log: Arc::clone(&log),
         started: Instant::now(),
         bound: bound.clone(),
         stopping: is_stopping,
-    });
-    let admin = admin.map(|listener| {
-        let mut stopped = stopped.clone();
-        let gone = async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        tokio::spawn(Admin::new(facts).serve(listener, gone))
-    });
+    };
+    let (admin, stop_admin) = admin(listeners.admin, facts);
+    let hangups = signals.hangups()?;
     let reloader = Reloader {
         path,
         live,
@@ -151,28 +142,66 @@ async fn serve(path: PathBuf, loaded: Loaded, ready: impl FnOnce(&Bound)) -> Res
         seen,
     };
     tokio::spawn(reloader.watch());
-    tokio::spawn(upkeep(registry, Arc::clone(&log), reopens));
-    for (listener, kind) in listeners {
+    tokio::spawn(upkeep(registry, Arc::clone(&log), signals.reopens()?));
+    for (listener, kind) in listeners.edge {
         edge.serve(listener, kind);
     }
     announce(&bound);
+    sockets::replace();
     ready(&bound);
 
-    stops.next().await;
+    signals.until_stop(&sockets).await;
     info!("stopping: running requests may finish");
     stopping.send_replace(true);
+    // A copy of a socket that is still open would have clients wait for nobody.
+    drop(sockets);
     tokio::select! {
         cut = edge.drain(DRAIN) => if cut > 0 { warn!(connections = cut, "cut at the end of the drain") },
-        () = stops.next() => warn!("told to stop a second time: running requests are cut"),
+        () = signals.stop() => warn!("told to stop a second time: running requests are cut"),
     }
-    stop_admin.send_replace(true);
-    if let Some(admin) = admin {
-        let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
-    }
+    drop(stop_admin);
+    let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
     // Blocks until the last line is written, so it must not hold up a runtime thread.
     let _ = tokio::task::spawn_blocking(move || log.close()).await;
     info!("stopped");
     Ok(())
+}
+
+/// The sockets of the configured listeners.
+struct Listeners {
+    edge: Vec<(TcpListener, Kind)>,
+    admin: Option<TcpListener>,
+}
+
+fn listeners(snapshot: &Snapshot, sockets: &mut Sockets, bound: &mut Bound) -> Result<Listeners, StartError> {
+    let mut listen = |name, bind: &str, bound: &mut Option<SocketAddr>| {
+        let listener = sockets.listen(name, bind).map_err(system(format!("cannot listen on {bind}")))?;
+        *bound = listener.local_addr().ok();
+        Ok::<_, StartError>(listener)
+    };
+    let mut edge = Vec::new();
+    if let Some(http) = &snapshot.site.http {
+        edge.push((listen("http", &http.bind, &mut bound.http)?, Kind::Http));
+    }
+    if let Some(https) = &snapshot.site.https {
+        edge.push((listen("https", &https.bind, &mut bound.https)?, Kind::Https));
+    }
+    let admin =
+        snapshot.site.admin.as_deref().map(|bind| listen("admin", bind, &mut bound.admin)).transpose()?;
+    Ok(Listeners { edge, admin })
+}
+
+/// Serves the operators until the sender is dropped.
+fn admin(listener: Option<TcpListener>, facts: Facts) -> (JoinHandle<()>, watch::Sender<()>) {
+    let (stop, mut stopped) = watch::channel(());
+    let gone = async move { while stopped.changed().await.is_ok() {} };
+    let facts = Arc::new(facts);
+    let task = tokio::spawn(async move {
+        if let Some(listener) = listener {
+            Admin::new(facts).serve(listener, gone).await;
+        }
+    });
+    (task, stop)
 }
 
 fn server_conf(snapshot: &Snapshot) -> ServerConf {
@@ -190,20 +219,6 @@ fn target(to: &str) -> Target {
         "stderr" => Target::Stderr,
         path => Target::File(PathBuf::from(path)),
     }
-}
-
-fn bind(text: &str, bound: &mut Option<SocketAddr>) -> Result<TcpListener, StartError> {
-    use std::net::ToSocketAddrs as _;
-    let cannot = || format!("cannot listen on {text}");
-    let address = text.to_socket_addrs().map_err(system(cannot()))?.next();
-    let address = address.ok_or_else(|| StartError::System(format!("{}: no such address", cannot())))?;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.map_err(system(cannot()))?;
-    socket.set_reuseaddr(true).map_err(system(cannot()))?;
-    socket.bind(address).map_err(system(cannot()))?;
-    let listener = socket.listen(BACKLOG).map_err(system(cannot()))?;
-    *bound = Some(listener.local_addr().map_err(system(cannot()))?);
-    Ok(listener)
 }
 
 /// Tells where the gateway listens; tests and people with `:0` read it.
@@ -229,22 +244,65 @@ async fn upkeep(registry: Registry, log: Arc<AccessLog>, mut reopens: Signal) {
     }
 }
 
-/// SIGTERM and SIGINT.
-struct Stops {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+/// The signals that the gateway knows.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    upgrade: Signal,
+    hangup: Option<Signal>,
+    reopen: Option<Signal>,
 }
 
-impl Stops {
+impl Signals {
     fn new() -> Result<Self, StartError> {
         let listen = |kind| signal(kind).map_err(system("signals cannot be received"));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            upgrade: listen(SignalKind::user_defined2())?,
+            hangup: Some(listen(SignalKind::hangup())?),
+            reopen: Some(listen(SignalKind::user_defined1())?),
+        })
     }
 
-    async fn next(&mut self) {
+    fn hangups(&mut self) -> Result<Signal, StartError> {
+        self.hangup.take().ok_or_else(|| StartError::System("SIGHUP has a receiver already".to_owned()))
+    }
+
+    fn reopens(&mut self) -> Result<Signal, StartError> {
+        self.reopen.take().ok_or_else(|| StartError::System("SIGUSR1 has a receiver already".to_owned()))
+    }
+
+    /// SIGTERM or SIGINT.
+    async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+
+    /// The same; on SIGUSR2 meanwhile, the sockets are handed to a new process, which tells us to stop.
+    async fn until_stop(&mut self, sockets: &Sockets) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.upgrade.recv() => match sockets.hand_over() {
+                    Ok(child) => {
+                        info!(pid = child.id(), "started the process that is to replace this one");
+                        // Not one of the runtime's threads: our own end must not wait for the child's.
+                        std::thread::spawn(move || outlive(child));
+                    }
+                    Err(error) => warn!(%error, "the new process cannot be started; this one goes on"),
+                },
+            }
+        }
+    }
+}
+
+/// Waits for a replacement; one that ends while we are still here never served.
+fn outlive(mut child: std::process::Child) {
+    if let Ok(status) = child.wait() {
+        warn!(%status, "the new process ended; this one goes on");
     }
 }

@@ -35,20 +35,20 @@ impl Plan {
         self.gates.identity.as_ref().map(|standing| standing.gate.identify(view)).transpose()
     }
 
-    /// Asks the gates that need no body, in order. `observed` decides what becomes of a refusal: returned
-    /// `true`, the next gate is asked all the same.
-    pub fn judge_head(&self, view: &View<'_>, observed: impl FnMut(&Refusal) -> bool) -> Verdict {
-        ask(self.gates.head.iter().map(|standing| standing.gate.judge(view)), observed)
+    /// Asks the gates that need no body, in order. `heard` learns every gate's verdict and says what becomes of a
+    /// refusal: at `true` the next gate is asked all the same.
+    pub fn judge_head(&self, view: &View<'_>, heard: impl FnMut(&'static str, &Verdict) -> bool) -> Verdict {
+        ask(self.gates.head.iter().map(|standing| (standing.policy, standing.gate.judge(view))), heard)
     }
 
-    /// Asks the gates that need the whole body, in order.
+    /// Asks the gates that need the whole body, in order, likewise.
     pub fn judge_body(
         &self,
         view: &View<'_>,
         body: &[u8],
-        observed: impl FnMut(&Refusal) -> bool,
+        heard: impl FnMut(&'static str, &Verdict) -> bool,
     ) -> Verdict {
-        ask(self.gates.body.iter().map(|standing| standing.gate.judge(view, body)), observed)
+        ask(self.gates.body.iter().map(|standing| (standing.policy, standing.gate.judge(view, body))), heard)
     }
 
     /// Walks the gates one by one for `portcullis explain`.
@@ -60,11 +60,14 @@ impl Plan {
     }
 }
 
-fn ask(verdicts: impl Iterator<Item = Verdict>, mut observed: impl FnMut(&Refusal) -> bool) -> Verdict {
-    for verdict in verdicts {
-        match verdict {
-            Err(refusal) if !observed(&refusal) => return Err(refusal),
-            Ok(()) | Err(_) => {}
+fn ask(
+    verdicts: impl Iterator<Item = (&'static str, Verdict)>,
+    mut heard: impl FnMut(&'static str, &Verdict) -> bool,
+) -> Verdict {
+    for (policy, verdict) in verdicts {
+        let go_on = heard(policy, &verdict);
+        if !go_on {
+            verdict?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use harness::issuer::SECRET;
 use harness::raw::Raw;
 use harness::site::MODEL_KEY;
-use harness::{Ask, Value, json, stage};
+use harness::{Ask, Value, json, stage, until};
 
 const KEYS: &[&str] = &[
     "time",
@@ -234,4 +234,18 @@ async fn the_admin_listener_shows_state_and_no_secret() {
     assert!(text.contains("conversations") && !text.contains(SECRET) && !text.contains(MODEL_KEY), "{text}");
     // The admin paths are on their own listener only.
     assert_eq!(stage.send(Ask::get("/metrics")).await.verdict(), "404 no_route");
+}
+
+#[tokio::test]
+async fn every_gate_that_was_asked_is_timed() {
+    let stage = stage(|_| {}).await;
+    assert_eq!(stage.send(Ask::get("/v1/acme/conversations").bearer(&stage.token())).await.status, 200);
+    for gate in ["identity", "tenant", "body"] {
+        until("the gate's time", || async {
+            let count = stage.metric("portcullis_gate_duration_seconds_count", &[("gate", gate)]).await;
+            (count > 0.5).then_some(())
+        })
+        .await;
+    }
+    assert!(stage.metric("portcullis_gate_duration_seconds_count", &[("gate", "require")]).await < 0.5);
 }

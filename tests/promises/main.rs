@@ -9,13 +9,19 @@
 
 mod admits_only_the_tenant;
 mod bodies_arrive_unchanged;
+mod broken_files;
 mod cannot_be_open;
 mod commands;
+mod every_key_works;
+mod every_upstream_key_works;
 mod examples_hold;
+mod hands_over;
 mod headers_are_clean;
 mod house;
 mod log_tells_all;
 mod malformed_requests;
+mod no_inert_key;
+mod observe_refuses_nobody;
 mod official_openai_sdk;
 mod refuses_unknown;
 mod reload_and_broken_files;

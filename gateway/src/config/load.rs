@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -95,9 +96,17 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     let source = source.map_err(|problem| broken(Source::new(&name, ""), vec![problem]))?;
     let (tree, mut problems) = parse(source.text());
     let Some(mut tree) = tree else { return Err(broken(source, problems)) };
-    problems.extend(interpolate(&mut tree, source.text(), &|name| std::env::var(name).ok()));
+    let unset = interpolate(&mut tree, source.text(), &|name| std::env::var(name).ok());
+    // A value that could not be filled in is wrong in other ways too: only the cause is told.
+    let known: Vec<Range<usize>> = unset.iter().filter_map(|problem| problem.span.clone()).collect();
+    let is_new = |problem: &Problem| {
+        let within =
+            |unset: &Range<usize>, span: &Range<usize>| span.start <= unset.start && unset.end <= span.end;
+        !problem.span.as_ref().is_some_and(|span| known.iter().any(|unset| within(unset, span)))
+    };
+    problems.extend(unset);
     let (raw, found) = decode::<RawConfig>(&tree);
-    problems.extend(found);
+    problems.extend(found.into_iter().filter(is_new));
     let Some(raw) = raw else { return Err(broken(source, problems)) };
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let shelf = Shelf::fill(&raw, base, purpose);
@@ -107,12 +116,12 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
         problem.maybe_remedy(fault.remedy)
     };
     let (files, faults, mut warnings) = shelf.close();
-    problems.extend(faults.into_iter().map(placed));
+    problems.extend(faults.into_iter().map(placed).filter(is_new));
     let snapshot = match compiled {
         Ok(snapshot) if problems.is_empty() => snapshot,
         Ok(_) => return Err(broken(source, problems)),
         Err(faults) => {
-            problems.extend(faults.into_iter().map(placed));
+            problems.extend(faults.into_iter().map(placed).filter(is_new));
             return Err(broken(source, problems));
         }
     };
@@ -195,7 +204,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of the text that `place` means, or of the nearest place around it that exists.
-fn find(tree: &Node, place: &Place) -> std::ops::Range<usize> {
+fn find(tree: &Node, place: &Place) -> Range<usize> {
     let mut node = tree;
     let mut span = tree.head();
     for (index, step) in place.steps.iter().enumerate() {

@@ -4,14 +4,19 @@
 //! a Pingora session exist for it; so one deadline can bound the whole of it, and an idle connection costs no
 //! session.
 
+use std::time::Duration;
+
 use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
 use rules::framing::{self, Head, HeadLimits};
 use rules::verdict::{Code, Refusal};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Edge, EdgeLimits, Io, becomes_true};
+
+/// How long a drain waits for the first request of a connection that was just accepted.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Serves the requests of a connection until either side has enough.
 pub(super) async fn serve<A>(edge: &Edge<A>, mut io: Io)
@@ -74,7 +79,7 @@ async fn receive(
                 Ok(Ok(1..)) => {}
                 _ => return Arrival::Nothing,
             },
-            () = becomes_true(draining) => return Arrival::Nothing,
+            () = leave(draining, first) => return Arrival::Nothing,
         }
         if !first {
             deadline = Instant::now() + limits.header_timeout;
@@ -87,6 +92,15 @@ async fn receive(
             framing::GATE,
             "the head did not arrive within `header_timeout`",
         )),
+    }
+}
+
+/// Resolves when a silent connection is to be closed for the drain: at once between requests, but not before a
+/// connection's first request had its time to arrive. It was accepted, so its client would be lied to.
+async fn leave(draining: &mut watch::Receiver<bool>, first: bool) {
+    becomes_true(draining).await;
+    if first {
+        sleep(FIRST_REQUEST).await;
     }
 }
 

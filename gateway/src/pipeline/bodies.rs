@@ -34,7 +34,8 @@ pub(super) async fn hold(
             return Err(Refusal::new(Code::BadRequest, "body", "an upgrade cannot have a body"));
         }
         if needed {
-            enforce::body(&mut passing.visit, session.req_header(), &[])?;
+            let Passing { visit, live, .. } = &mut *passing;
+            enforce::body(visit, session.req_header(), &[], &mut live.laps())?;
         }
         let guarded = early_101::guard(session).map_err(|_| internal("the session is lent already"))?;
         passing.loan = guarded;
@@ -56,7 +57,8 @@ pub(super) async fn hold(
     passing.waited += began.elapsed();
     let body = body?;
     if needed {
-        enforce::body(&mut passing.visit, session.req_header(), body.bytes())?;
+        let Passing { visit, live, .. } = &mut *passing;
+        enforce::body(visit, session.req_header(), body.bytes(), &mut live.laps())?;
     }
     if !body.bytes().is_empty() {
         let loan = held_body::hold(session, body).map_err(|_| internal("the session is lent already"))?;

@@ -7,50 +7,62 @@ use rules::verdict::{Code, Refusal};
 use crate::config::raw::Mode;
 use crate::visit::Visit;
 
+/// Hears of every gate when it has spoken, by its policy's key: for the clock that pure gates do not have.
+pub type Lap<'a> = &'a mut dyn FnMut(&'static str);
+
 /// Asks the gates that need no body.
-pub fn head(visit: &mut Visit, head: &Parts) -> Verdict {
+pub fn head(visit: &mut Visit, head: &Parts, lap: Lap<'_>) -> Verdict {
     let Some(route) = visit.route() else { return Err(no_route()) };
     let observing = route.mode == Mode::Observe;
     // A visit that came with a caller was judged offline, for somebody assumed.
     if visit.caller.is_none() {
-        match route.plan.identify(&visit.view(head)) {
+        let identified = route.plan.identify(&visit.view(head));
+        lap("identity");
+        match identified {
             Ok(caller) => visit.caller = caller,
             Err(refusal) if observing => note(&mut visit.refusal, &mut visit.observed, &refusal),
             Err(refusal) => return Err(refusal),
         }
     }
-    ask(visit, |visit, observed| match visit.route() {
-        Some(route) => route.plan.judge_head(&visit.view(head), observed),
+    ask(visit, lap, |visit, heard| match visit.route() {
+        Some(route) => route.plan.judge_head(&visit.view(head), heard),
         None => Err(no_route()),
     })?;
-    ask(visit, |visit, observed| {
-        match visit.caller.as_ref().and_then(|caller| caller.unforwardable.as_ref()) {
-            Some(header) => {
-                let private = format!("the claim for {header} cannot be written into a header field");
-                let refusal = Refusal::new(Code::ClaimRequired, "identity", private);
-                if observed(&refusal) { Ok(()) } else { Err(refusal) }
-            }
-            None => Ok(()),
-        }
+    ask(visit, lap, |visit, heard| {
+        let verdict = forwardable(visit);
+        if heard("identity", &verdict) { Ok(()) } else { verdict }
     })
 }
 
 /// Asks the gates that need the whole body.
-pub fn body(visit: &mut Visit, head: &Parts, body: &[u8]) -> Verdict {
-    ask(visit, |visit, observed| match visit.route() {
-        Some(route) => route.plan.judge_body(&visit.view(head), body, observed),
+pub fn body(visit: &mut Visit, head: &Parts, body: &[u8], lap: Lap<'_>) -> Verdict {
+    ask(visit, lap, |visit, heard| match visit.route() {
+        Some(route) => route.plan.judge_body(&visit.view(head), body, heard),
         None => Err(no_route()),
     })
 }
 
+/// Whether every claim that the upstream is to get can be written into a header field.
+fn forwardable(visit: &Visit) -> Verdict {
+    match visit.caller.as_ref().and_then(|caller| caller.unforwardable.as_ref()) {
+        None => Ok(()),
+        Some(header) => {
+            let private = format!("the claim for {header} cannot be written into a header field");
+            Err(Refusal::new(Code::ClaimRequired, "identity", private))
+        }
+    }
+}
+
 fn ask(
     visit: &mut Visit,
-    gates: impl FnOnce(&Visit, &mut dyn FnMut(&Refusal) -> bool) -> Verdict,
+    lap: Lap<'_>,
+    gates: impl FnOnce(&Visit, &mut dyn FnMut(&'static str, &Verdict) -> bool) -> Verdict,
 ) -> Verdict {
     let observing = visit.route().is_some_and(|route| route.mode == Mode::Observe);
     let (mut refusal, mut seen) = (visit.refusal.take(), visit.observed);
-    let verdict = gates(visit, &mut |refused| {
-        if observing {
+    let verdict = gates(visit, &mut |policy, verdict| {
+        lap(policy);
+        if let (true, Err(refused)) = (observing, verdict) {
             note(&mut refusal, &mut seen, refused);
         }
         observing

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,14 +67,20 @@ struct DeclaredLength {
 
 impl HeadGate for DeclaredLength {
     fn judge(&self, view: &View<'_>) -> Verdict {
-        let Some(length) = view.headers.get(CONTENT_LENGTH) else { return Ok(()) };
-        let length: Option<u64> = length.to_str().ok().and_then(|text| text.parse().ok());
-        match length {
-            Some(length) if length <= self.max => Ok(()),
-            Some(length) => Err(too_large(self.max, Some(length))),
-            None => Err(Refusal::new(Code::BadRequest, Body::KEY, "Content-Length is not a number")),
+        let mut fields = view.headers.get_all(CONTENT_LENGTH).iter();
+        let Some(length) = fields.next() else { return Ok(()) };
+        match (digits(length), fields.next()) {
+            (Some(length), None) if length <= self.max => Ok(()),
+            (Some(length), None) => Err(too_large(self.max, Some(length))),
+            _ => Err(Refusal::new(Code::BadRequest, Body::KEY, "Content-Length is not one number")),
         }
     }
+}
+
+/// RFC 9110, section 8.6: digits alone, without the sign that `parse` would take.
+fn digits(field: &HeaderValue) -> Option<u64> {
+    let text = field.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok()
 }
 
 /// The refusal for a body over `max` bytes, wherever it is noticed.

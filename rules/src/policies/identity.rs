@@ -31,7 +31,7 @@ impl Policy for IdentityRef {
             let remedy = if known.is_empty() {
                 format!("define it: `identities: {{ {raw}: {{ kind: jwt, … }} }}`")
             } else {
-                format!("use one of: {}", known.join(", "))
+                format!("use one of `{}`", known.join("`, `"))
             };
             return Err(vec![ground.place.problem(format!("there is no identity `{raw}`")).remedy(remedy)]);
         };

@@ -90,6 +90,7 @@ const NOT_FORWARDABLE: &[&str] = &[
     "expect",
     "content-type",
     "content-encoding",
+    "authorization",
     "cookie",
     "forwarded",
     "x-forwarded-for",
@@ -219,8 +220,12 @@ fn forward(
                     .problem(format!("`{header}` is not a field that an identity may set"))
                     .remedy("use a field of your own, such as `x-user-id`"),
             ),
-            (Some(name), Some(_)) if forward.iter().any(|(known, _)| *known == name) => problems.push(
-                place.itself().problem(format!("`{header}` is there twice")).remedy("set each field once"),
+            // The names differ in case, and the field would carry one fact only.
+            (Some(name), _) if forward.iter().any(|(known, _)| *known == name) => problems.push(
+                place
+                    .itself()
+                    .problem(format!("`{header}` is there twice, in another case"))
+                    .remedy("remove one of them"),
             ),
             (Some(name), Some(path)) => forward.push((name, path)),
             (None, _) => problems.push(

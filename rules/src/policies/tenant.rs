@@ -9,6 +9,7 @@ use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Stand
 use crate::problem::{Place, Problem};
 use crate::shapes::OneOrMany;
 use crate::strict_json;
+use crate::token::ClaimPath;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Reading, View};
 
@@ -36,7 +37,8 @@ impl Spot {
             return (!name.is_empty()).then(|| Self::Capture(name.to_owned()));
         }
         let pointer = text.strip_prefix("body:")?;
-        (pointer.starts_with('/') && pointer.len() > 1).then(|| Self::Body(pointer.to_owned()))
+        let sound = pointer.starts_with('/') && pointer.len() > 1 && ClaimPath::parse(pointer).is_ok();
+        sound.then(|| Self::Body(pointer.to_owned()))
     }
 }
 
@@ -93,9 +95,9 @@ impl Policy for Tenant {
         let Some(identity) = route.identity else { return Ok(()) };
         let mut problems = Vec::new();
         if !identity.tells.tenant {
+            let place = self.places.first().map_or(&route.place, |(_, place)| place);
             problems.push(
-                route
-                    .place
+                place
                     .problem(format!(
                         "the identity `{}` tells no tenant, so nobody could pass",
                         identity.name

@@ -25,6 +25,8 @@ const TIMEOUTS: Timeouts = Timeouts {
 struct Inherited<'a> {
     raw: &'a RawConfig,
     scope: Scope,
+    /// Whether `scope` is all that `defaults` says; without it, nothing of it is known.
+    whole: bool,
     timeouts: Timeouts,
     upstreams: &'a BTreeMap<String, Arc<Upstream>>,
     identities: &'a BTreeMap<String, Arc<IdentityDef>>,
@@ -41,8 +43,9 @@ pub(super) fn compile(
     let ground = Ground { place: at.clone(), relaxed: &relaxed, identities };
     let settled = problems.keep_all(Scope::default().settle(&raw.defaults.scope(), &ground));
     let timeouts = timeouts(TIMEOUTS, &raw.defaults.timeouts, &at.key("timeouts"), problems);
-    let inherited =
-        Inherited { raw, scope: settled.clone().unwrap_or_default(), timeouts, upstreams, identities };
+    let whole = settled.is_some();
+    let scope = settled.unwrap_or_default();
+    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities };
     let at = Place::root().key("routes");
     if raw.routes.is_empty() {
         problems.push(
@@ -62,7 +65,7 @@ pub(super) fn compile(
         compiled.extend(route.map(|route| (patterns, route)));
     }
     // Without what is inherited, and without every route, the table would only repeat problems.
-    if settled.is_none() || compiled.len() != raw.routes.len() {
+    if !whole || compiled.len() != raw.routes.len() {
         return None;
     }
     let table = Table::compile(compiled).map_err(|ambiguities| {
@@ -123,8 +126,11 @@ fn route(
     }
     let scope = scope?;
     let captures: Vec<String> = captures(patterns, at, problems);
-    let identity = identity(raw, &scope, at, problems);
-    tenant_is_bound(raw, &scope, &captures, at, problems);
+    let identity = identity(inherited, raw, &scope, at, problems);
+    // Where `defaults` is broken, what it says about tenants is not in the scope.
+    if inherited.whole || inherited.raw.defaults.tenant.is_none() {
+        tenant_is_bound(raw, &scope, &captures, at, problems);
+    }
     let facts = RouteFacts {
         captures: &captures,
         public: raw.public.is_some(),
@@ -190,7 +196,11 @@ fn relaxed(raw: &RawRoute, at: &Place, problems: &mut Problems) -> Relaxed {
         let place = at.key("relax").key(key);
         if !known.contains(&key.as_str()) {
             let problem = place.itself().problem(format!("`{key}` is not a key that can be relaxed"));
-            problems.push(problem.remedy(suggest::remedy_or_all(key, &known)));
+            let remedy = suggest::nearest(key, known.iter().copied()).map_or_else(
+                || format!("remove it; only {} can be relaxed", suggest::list(&known)),
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.push(problem.remedy(remedy));
         }
         super::reason(why, &place, problems);
     }
@@ -212,11 +222,18 @@ fn captures(patterns: &[Pattern], at: &Place, problems: &mut Problems) -> Vec<St
     names
 }
 
-fn identity(raw: &RawRoute, scope: &Scope, at: &Place, problems: &mut Problems) -> Option<Arc<IdentityDef>> {
+fn identity(
+    inherited: &Inherited<'_>,
+    raw: &RawRoute,
+    scope: &Scope,
+    at: &Place,
+    problems: &mut Problems,
+) -> Option<Arc<IdentityDef>> {
     let Some(why) = &raw.public else {
         let identity = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
-        // A name that does not exist has been reported where it stands.
-        if identity.is_none() {
+        // An identity that `defaults` names and that is not in the scope: what is wrong there is reported there.
+        let told = !inherited.whole && inherited.raw.defaults.identity.is_some();
+        if identity.is_none() && !told {
             let problem = at.problem(format!(
                 "the route `{}` is open: it has neither an identity nor a reason to be public",
                 raw.name

@@ -31,7 +31,8 @@ pub(super) fn compile(
         let servers = servers(upstream, &at, problems);
         let inject = inject(upstream, &at.key("inject"), library, problems);
         let ca = authorities(upstream, &servers, &at.key("tls"), library, problems);
-        if servers.is_empty() {
+        // Servers that are wrong have been reported one by one.
+        if upstream.servers.is_empty() {
             problems.push(
                 at.key("servers")
                     .problem(format!("the upstream `{name}` has no server"))
@@ -197,7 +198,8 @@ fn authorities(
     for (key, written) in
         [("ca", upstream.tls.ca.is_some()), ("server_name", upstream.tls.server_name.is_some())]
     {
-        if written && !tls {
+        // Which servers there are is not known while one of them is wrong.
+        if written && !tls && servers.len() == upstream.servers.len() {
             problems.push(
                 at.key(key)
                     .itself()
@@ -215,7 +217,7 @@ fn authorities(
                 .remedy("write the name in the server's certificate"),
         );
     }
-    let path = upstream.tls.ca.as_ref()?;
+    let path = upstream.tls.ca.as_ref().filter(|_| tls)?;
     let at = at.key("ca");
     let pem = problems.keep(library.file(path).map_err(|why| at.problem(why)))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

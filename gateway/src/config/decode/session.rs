@@ -189,6 +189,9 @@ fn missing(node: &Node, key: Option<&Node>, name: &str) -> Problem {
 
 fn remedy(node: &Node, what: &str) -> Option<String> {
     let scalar = match &node.value {
+        Value::Null if what == "a mapping" => {
+            return Some("indent what belongs to the key, or remove the key".to_owned());
+        }
         Value::Null => return Some("give the key a value, or remove it".to_owned()),
         Value::Scalar(scalar) => scalar,
         Value::Seq(_) | Value::Map(_) if what == "text" => return Some("write a single value".to_owned()),

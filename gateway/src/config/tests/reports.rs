@@ -257,7 +257,7 @@ upstreams:
     2 | upstreams:
       | ^^^^^^^^^
       |
-      = help: give the key a value, or remove it
+      = help: indent what belongs to the key, or remove the key
 
     error: 1 problem in portcullis.yaml
     ");

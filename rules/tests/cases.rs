@@ -1,0 +1,284 @@
+//! Golden requests: `cases/<policy>/*.json`, found and never listed.
+//!
+//! A file has the policies of a route (and of `defaults` around it) and requests with the verdict that each must
+//! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field says
+//! `{token}`; `as` takes a caller with such facts for granted instead.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken expectation is how a test says so"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rules::path::Path;
+use rules::plan::Plan;
+use rules::policies::body::too_large;
+use rules::policies::{REGISTRY, RawScope, Scope, jwt};
+use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
+use rules::problem::Place;
+use rules::route::{Lookup, Pattern, Table};
+use rules::secret::Secret;
+use rules::verdict::{Code, Refusal};
+use rules::view::View;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+mod plain;
+
+const NOW: i64 = 1_800_000_000;
+const SECRET: &[u8] = b"a test's secret of forty-two bytes, no less";
+const OTHER_SECRET: &[u8] = b"another secret, which signs nothing for us";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// What its requests have in common.
+    about: String,
+    /// By default `session`; see [`session`].
+    #[serde(default)]
+    identities: Map<String, Value>,
+    #[serde(rename = "match")]
+    patterns: Vec<String>,
+    #[serde(default)]
+    public: bool,
+    #[serde(default)]
+    defaults: Map<String, Value>,
+    #[serde(default)]
+    relax: Vec<String>,
+    policies: Map<String, Value>,
+    requests: Vec<Request>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    /// What is special about it.
+    about: String,
+    send: String,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    token: Option<Map<String, Value>>,
+    #[serde(rename = "as")]
+    caller: Option<Map<String, Value>>,
+    #[serde(default)]
+    body: Body,
+    expect: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Body {
+    #[default]
+    None,
+    Text(String),
+    Repeated {
+        text: String,
+        times: usize,
+    },
+    Bytes {
+        bytes: Vec<u8>,
+    },
+}
+
+impl Body {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Repeated { text, times } => text.repeat(*times).into_bytes(),
+            Self::Bytes { bytes } => bytes.clone(),
+        }
+    }
+}
+
+fn session() -> Value {
+    json!({
+        "kind": "jwt", "issuer": "https://issuer.test/", "audience": "api", "keys": {"secret": "signing"},
+        "claims": {"tenant": "org", "roles": "roles", "scopes": "scope"},
+    })
+}
+
+struct Keys;
+
+impl Library for Keys {
+    fn secret(&self, name: &str) -> Result<Secret, String> {
+        match name {
+            "signing" => Ok(Secret::new(SECRET.to_vec())),
+            "other" => Ok(Secret::new(OTHER_SECRET.to_vec())),
+            _ => Err(format!("there is no secret {name}")),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        Err(format!("there is no file {path}"))
+    }
+}
+
+fn mint(changes: &Map<String, Value>) -> String {
+    let mut claims = json!({"iss": "https://issuer.test/", "aud": "api", "sub": "u1", "exp": NOW + 60});
+    for (name, value) in changes {
+        claims[name] = value.clone();
+    }
+    // How a case says that a claim is not there: null is a value that a token may have.
+    claims.as_object_mut().unwrap().retain(|_, value| value != "{absent}");
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+/// A route with its policies in force.
+struct Route {
+    table: Table<()>,
+    plan: Plan,
+    identity: Option<Arc<IdentityDef>>,
+}
+
+macro_rules! raw_scope {
+    ($($(#[$doc:meta])* $key:ident: $policy:ty, monotone $monotone:expr, why $why:literal;)*) => {
+        fn raw_scope(mut written: Map<String, Value>) -> RawScope {
+            let scope = RawScope {
+                $($key: written.remove(stringify!($key)).map(|value| plain::read(value).unwrap()),)*
+            };
+            assert!(written.is_empty(), "no policies: {:?}", written.keys());
+            scope
+        }
+    };
+}
+
+rules::with_policies!(raw_scope);
+
+fn compile(file: &File) -> Route {
+    let mut identities = BTreeMap::new();
+    let session = Map::from_iter([("session".to_owned(), session())]);
+    let written = if file.identities.is_empty() { &session } else { &file.identities };
+    for (name, raw) in written {
+        let raw = plain::read(raw.clone()).unwrap();
+        let def = jwt::compile(name, &raw, &Place::root().key("identities"), &Keys).ok().unwrap();
+        identities.insert(name.clone(), Arc::new(def));
+    }
+    let settle = |outer: &Scope, written: &Map<String, Value>, relax: &[String]| {
+        let relaxed = Relaxed::new(relax.iter().cloned());
+        let ground = Ground { place: Place::root(), relaxed: &relaxed, identities: &identities };
+        let scope = outer.settle(&raw_scope(written.clone()), &ground);
+        let scope = scope.unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
+        assert_eq!(relaxed.unused().next(), None, "{}", file.about);
+        scope
+    };
+    let scope = settle(&settle(&Scope::default(), &file.defaults, &[]), &file.policies, &file.relax);
+    let patterns: Vec<_> = file.patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect();
+    let captures: Vec<String> = patterns[0].names().map(str::to_owned).collect();
+    let named = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+    let identity = named.filter(|_| !file.public);
+    let facts = RouteFacts {
+        captures: &captures,
+        public: file.public,
+        place: Place::root(),
+        identity: identity.as_deref(),
+    };
+    let plan = scope.plan(&facts).unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
+    Route { table: Table::compile(vec![(patterns, ())]).unwrap(), plan, identity }
+}
+
+fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
+    let (method, target) = request.send.split_once(' ').unwrap();
+    let method: Method = method.parse().unwrap();
+    let path = Path::parse(target.as_bytes())?;
+    let captures = match route.table.find(&method, &path) {
+        Lookup::Found(found) => found.captures,
+        Lookup::MethodNotAllowed { .. } => {
+            return Err(Refusal::new(Code::MethodNotAllowed, "route", ""));
+        }
+        Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, "route", "")),
+    };
+    let token = request.token.as_ref().map(mint).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.headers {
+        let value = value.replace("{token}", &token);
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
+    }
+    let mut view = View {
+        method: &method,
+        path: path.as_str(),
+        query: None,
+        host: "app.test",
+        headers: &headers,
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        captures: Some(captures),
+        caller: None,
+        now_ms: NOW * 1000,
+    };
+    let caller = match (&request.caller, &route.identity) {
+        (Some(facts), Some(identity)) => Some(identity.gate.assume(facts)?),
+        _ => route.plan.identify(&view)?,
+    };
+    view.caller = caller.as_deref();
+    route.plan.judge_head(&view, |_, _| false)?;
+    let body = request.body.bytes();
+    if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
+        return Err(too_large(route.plan.body_max(), None));
+    }
+    if route.plan.needs_body() { route.plan.judge_body(&view, &body, |_, _| false) } else { Ok(()) }
+}
+
+fn folder() -> PathBuf {
+    FilePath::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+fn entries(folder: &FilePath) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+fn name(path: &FilePath) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_policy_has_cases_and_every_folder_a_policy() {
+    let folders: BTreeSet<String> = entries(&folder()).iter().map(|path| name(path)).collect();
+    let keys: BTreeSet<String> = REGISTRY.iter().map(|row| row.key.to_owned()).collect();
+    assert_eq!(folders, keys, "the folders of rules/cases and the rows of rules/src/policies.rs");
+}
+
+#[test]
+fn every_case_ends_as_it_says() {
+    let mut wrong = Vec::new();
+    for policy in entries(&folder()) {
+        let key = name(&policy);
+        let (mut passed, mut refused) = (0, 0);
+        for path in entries(&policy) {
+            let text = fs::read(&path).unwrap();
+            // Strictly: a member that is there twice would hide a case.
+            let value =
+                rules::strict_json::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            let file: File =
+                serde_json::from_value(value).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            let route = compile(&file);
+            for request in &file.requests {
+                let verdict = judge(&route, request);
+                let ended = verdict.as_ref().map_or_else(|refusal| refusal.code.name(), |()| "pass");
+                passed += usize::from(verdict.is_ok());
+                refused += usize::from(verdict.as_ref().is_err_and(|refusal| refusal.gate == key));
+                if ended != request.expect {
+                    let (file, about) = (name(&path), &request.about);
+                    wrong.push(format!(
+                        "{key}/{file}: {about}: {} instead of {} ({verdict:?})",
+                        ended, request.expect
+                    ));
+                }
+            }
+        }
+        assert!(passed > 0 && refused > 0, "`{key}` needs a case that passes and one that its gate refuses");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,313 @@
+//! Every wrong value of a policy is told with its place, and every sentence that can be told has a case here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a broken expectation is how a test says so"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use rules::policies::{RawScope, Scope, jwt};
+use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
+use rules::problem::{Place, Problem};
+use rules::secret::Secret;
+use serde_json::{Map, Value, json};
+
+mod plain;
+
+/// The value, the place of the problem and a part of its sentence.
+type Wrong = (Value, &'static str, &'static str);
+
+struct Shelf;
+
+impl Library for Shelf {
+    fn secret(&self, name: &str) -> Result<Secret, String> {
+        match name {
+            "long" => Ok(Secret::new(vec![b'x'; 64])),
+            "short" => Ok(Secret::new(b"short".to_vec())),
+            _ => Err(format!("there is no secret `{name}`")),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        match path {
+            "empty.json" => Ok(br#"{"keys": []}"#.to_vec()),
+            "nonsense" => Ok(b"nonsense".to_vec()),
+            _ => Err(format!("{path} cannot be read")),
+        }
+    }
+}
+
+fn session() -> Value {
+    json!({
+        "kind": "jwt", "issuer": "https://issuer.test/", "audience": "api", "keys": {"secret": "long"},
+    })
+}
+
+fn identity(changes: Value) -> Result<IdentityDef, Vec<Problem>> {
+    let mut raw = session();
+    let Value::Object(changes) = changes else { panic!("not an object") };
+    raw.as_object_mut().unwrap().extend(changes);
+    jwt::compile("session", &plain::read(raw).unwrap(), &Place::root(), &Shelf)
+}
+
+macro_rules! raw_scope {
+    ($($(#[$doc:meta])* $key:ident: $policy:ty, monotone $monotone:expr, why $why:literal;)*) => {
+        fn raw_scope(written: &Value) -> RawScope {
+            RawScope {
+                $($key: written.get(stringify!($key)).cloned().map(|value| plain::read(value).unwrap()),)*
+            }
+        }
+    };
+}
+
+rules::with_policies!(raw_scope);
+
+/// What `inner` within `outer` comes to, on a route whose pattern captures `tenant`.
+fn scopes(outer: &Value, inner: &Value, names: &[&str]) -> Result<(), Vec<Problem>> {
+    let identities: BTreeMap<_, _> = names
+        .iter()
+        // It tells the user and nothing else.
+        .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
+        .collect();
+    let relaxed = Relaxed::default();
+    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities };
+    let outer = Scope::default().settle(&raw_scope(outer), &ground(Place::root().key("defaults"))).unwrap();
+    let scope = outer.settle(&raw_scope(inner), &ground(Place::root()))?;
+    let named = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+    let captures = ["tenant".to_owned()];
+    let facts = RouteFacts {
+        captures: &captures,
+        public: false,
+        place: Place::root().key("match"),
+        identity: named.as_deref(),
+    };
+    scope.plan(&facts).map(|_| ())
+}
+
+fn plain_def() -> IdentityDef {
+    identity(json!({})).ok().unwrap()
+}
+
+fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str) -> Vec<Problem> {
+    let problems = told.expect_err(&format!("{written} loads"));
+    assert!(
+        problems.iter().any(|problem| problem.place.to_string() == place && problem.message.contains(part)),
+        "{written}: nothing says `{part}` at `{place}`: {problems:?}"
+    );
+    problems
+}
+
+fn wrong_identities() -> Vec<Wrong> {
+    vec![
+        (json!({"issuer": ""}), "issuer", "`issuer` is empty"),
+        (json!({"audience": ""}), "audience", "`audience` is empty"),
+        (json!({"audience": []}), "audience", "`audience` is empty"),
+        (json!({"audience": ["api", ""]}), "audience", "`audience` is empty"),
+        (json!({"leeway": "301s"}), "leeway", "a leeway of 301s is more than five minutes"),
+        (json!({"claims": {"plan": "plan"}}), "claims.plan", "`plan` is mapped and nothing uses it"),
+        (json!({"claims": {"tenant": ""}}), "claims.tenant", "a claim needs a name"),
+        (json!({"claims": {"roles": "/a~2"}}), "claims.roles", "`~` is written ~0"),
+        (json!({"forward": {"host": "user"}}), "forward.host", "not a field that an identity may set"),
+        (json!({"forward": {"Cookie": "user"}}), "forward.Cookie", "not a field that an identity may set"),
+        (
+            json!({"forward": {"authorization": "user"}}),
+            "forward.authorization",
+            "not a field that an identity",
+        ),
+        (json!({"forward": {"x_user": "user"}}), "forward.x_user", "`x_user` is not a header name"),
+        (json!({"forward": {"x user": "user"}}), "forward.x user", "`x user` is not a header name"),
+        (json!({"forward": {"": "user"}}), "forward.", "`` is not a header name"),
+        (
+            json!({"forward": {"x-tenant": "tenant"}}),
+            "forward.x-tenant",
+            "`tenant` is not a fact of this identity",
+        ),
+        (json!({"forward": {"X-Id": "user", "x-id": "user"}}), "forward.x-id", "`x-id` is there twice"),
+        (json!({"keys": {}}), "keys", "`keys` needs exactly one source"),
+        (
+            json!({"keys": {"secret": "long", "file": "empty.json"}}),
+            "keys",
+            "`keys` needs exactly one source",
+        ),
+        (json!({"keys": {"secret": "none"}}), "keys.secret", "there is no secret `none`"),
+        (json!({"keys": {"secret": "short"}}), "keys.secret", "the secret has 5 bytes"),
+        (json!({"algorithms": ["RS256"]}), "keys.secret", "a secret cannot verify RS256"),
+        (json!({"keys": {"pem": "none"}}), "keys.pem", "none cannot be read"),
+        (json!({"keys": {"pem": "nonsense"}}), "keys.pem", ""),
+        (json!({"keys": {"file": "none"}}), "keys.file", "none cannot be read"),
+        (json!({"keys": {"file": "nonsense"}}), "keys.file", ""),
+        (json!({"keys": {"file": "empty.json"}}), "keys.file", "the key set has no usable key: it is empty"),
+    ]
+}
+
+/// Alone in a scope, where the identity `session` is known.
+fn wrong_values() -> Vec<Wrong> {
+    vec![
+        (json!({"identity": "sesion"}), "identity", "there is no identity `sesion`"),
+        (
+            json!({"tenant": "tenant"}),
+            "tenant[0]",
+            "`tenant` is not a place where a request can name a tenant",
+        ),
+        (json!({"tenant": "path."}), "tenant[0]", "`path.` is not a place"),
+        (json!({"tenant": "body:"}), "tenant[0]", "`body:` is not a place"),
+        (json!({"tenant": "body:/"}), "tenant[0]", "`body:/` is not a place"),
+        (json!({"tenant": "body:tenant"}), "tenant[0]", "`body:tenant` is not a place"),
+        (json!({"tenant": ["path.tenant", "query.t"]}), "tenant[1]", "`query.t` is not a place"),
+        (json!({"tenant": ["path.tenant", "body:/a~2"]}), "tenant[1]", "`body:/a~2` is not a place"),
+        (json!({"tenant": []}), "tenant", "`tenant` names no place"),
+        (json!({"require": {"claims": {"": true}}}), "require.claims.", "a claim needs a name"),
+        (json!({"require": {"claims": {"/a~": true}}}), "require.claims./a~", "`~` is written ~0"),
+        (
+            json!({"require": {"claims": {"mfa": null}}}),
+            "require.claims.mfa",
+            "the claim `mfa` is compared with",
+        ),
+        (json!({"require": {"claims": {"mfa": {}}}}), "require.claims.mfa", "no single claim can be"),
+        (json!({"require": {"claims": {"mfa": []}}}), "require.claims.mfa", "no single claim can be"),
+        (
+            json!({"require": {"claims": {"mfa": [true, null]}}}),
+            "require.claims.mfa",
+            "no single claim can be",
+        ),
+        (
+            json!({"require": {"roles": ["ok", ""]}}),
+            "require.roles[1]",
+            "`` cannot be one of the caller's roles",
+        ),
+        (
+            json!({"require": {"scopes": ["read write"]}}),
+            "require.scopes[0]",
+            "cannot be one of the caller's scopes",
+        ),
+        // They load, and cannot stand on the route.
+        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
+        (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
+        (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
+        (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
+    ]
+}
+
+/// The scope around it, and what widens it.
+fn wrong_widenings() -> Vec<(Value, Wrong)> {
+    vec![
+        (
+            json!({"identity": "session"}),
+            (
+                json!({"identity": "partner"}),
+                "identity",
+                "`partner` replaces the inherited identity `session`",
+            ),
+        ),
+        (
+            json!({"body": {"max": "1KiB"}}),
+            (
+                json!({"body": {"max": "1025"}}),
+                "body.max",
+                "`max: 1025B` is above the inherited 1KiB, which widens",
+            ),
+        ),
+    ]
+}
+
+fn all() -> Vec<Problem> {
+    let mut all = Vec::new();
+    for (changes, place, part) in wrong_identities() {
+        all.extend(told(identity(changes.clone()).map(|_| ()), &changes, place, part));
+    }
+    for (inner, place, part) in wrong_values() {
+        all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));
+    }
+    for (outer, (inner, place, part)) in wrong_widenings() {
+        all.extend(told(scopes(&outer, &inner, &["session", "partner"]), &inner, place, part));
+    }
+    all
+}
+
+#[test]
+fn every_wrong_value_is_told_at_its_place() {
+    let all = all();
+    for problem in &all {
+        assert!(!problem.message.ends_with('.'), "{problem:?}");
+    }
+}
+
+#[test]
+fn all_problems_of_a_value_are_told_at_once() {
+    let changes = json!({"issuer": "", "audience": "", "leeway": "1h", "keys": {}, "claims": {"user": ""}});
+    assert_eq!(identity(changes).err().unwrap().len(), 5);
+    let inner = json!({
+        "identity": "none", "tenant": ["a", "b"], "require": {"roles": [""], "scopes": [""], "claims": {"": 1}},
+    });
+    assert_eq!(scopes(&json!({}), &inner, &["session"]).unwrap_err().len(), 6);
+}
+
+#[test]
+fn an_unknown_identity_is_mended_by_what_there_is() {
+    let inner = json!({"identity": "none"});
+    for (names, remedy) in
+        [(&[][..], "define it: `identities: { none:"), (&["b", "a"][..], "use one of `a`, `b`")]
+    {
+        let problems = scopes(&json!({}), &inner, names).unwrap_err();
+        let told = problems.first().and_then(|problem| problem.remedy.clone()).unwrap();
+        assert!(told.starts_with(remedy), "{told}");
+    }
+}
+
+#[test]
+fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
+    let broken = jwt::broken("session");
+    assert!(broken.tells.tenant && broken.tells.roles && broken.tells.scopes);
+    assert!(broken.gate.assume(&Map::new()).is_err());
+}
+
+/// The literals that begin a sentence in the sources, in the pieces between their placeholders.
+fn sentences() -> Vec<(String, Vec<String>)> {
+    let sources = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files: Vec<_> =
+        fs::read_dir(sources.join("policies")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.push(sources.join("policies.rs"));
+    let mut sentences = Vec::new();
+    for file in files.iter().filter(|file| file.is_file()) {
+        let text = fs::read_to_string(file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for begin in [".problem(", "let what = "] {
+            for (at, _) in text.match_indices(begin) {
+                let argument = text[at + begin.len()..].trim_start();
+                let argument = argument.strip_prefix("format!(").unwrap_or(argument).trim_start();
+                // Otherwise it is a sentence that somebody else said.
+                let Some(literal) = argument.strip_prefix('"') else { continue };
+                let literal = literal.split('"').next().unwrap();
+                let pieces =
+                    literal.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, rest)| rest));
+                sentences.push((literal.to_owned(), pieces.map(str::to_owned).collect()));
+            }
+        }
+    }
+    sentences
+}
+
+#[test]
+fn every_sentence_of_the_policies_has_a_case() {
+    let (all, sentences) = (all(), sentences());
+    assert!(sentences.len() > 15, "the sentences are not found any more: {sentences:?}");
+    let said = |pieces: &[String]| {
+        all.iter().any(|problem| {
+            let mut rest = problem.message.as_str();
+            pieces.iter().all(|piece| match rest.split_once(piece.as_str()) {
+                Some((_, after)) => {
+                    rest = after;
+                    true
+                }
+                None => false,
+            })
+        })
+    };
+    let unsaid: Vec<_> = sentences.iter().filter(|(_, pieces)| !said(pieces)).map(|(text, _)| text).collect();
+    assert!(unsaid.is_empty(), "no case here leads to: {unsaid:#?}");
+}

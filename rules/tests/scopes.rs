@@ -1,0 +1,384 @@
+//! Scopes are monotone: what the child admits the parent admits, unless `relax` names the key.
+//!
+//! Random parents and children are settled and planned as a configuration's are, and judged by random requests.
+//! Policies whose keys are not relaxed are compared one by one, and as a whole if none is. So that the property
+//! proves something, every policy is also settled wrongly, as if the inner scope simply replaced the outer one, and
+//! the same search has to notice.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken expectation is how a test says so")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestError, TestRunner};
+use rules::path::Path;
+use rules::plan::Plan;
+use rules::policies::{REGISTRY, RawScope, Scope, monotone_keys};
+use rules::policy::{Ground, IdentityDef, IdentityGate, Relaxed, RouteFacts, Tells};
+use rules::problem::{Place, Problem};
+use rules::route::{Lookup, Pattern, Table};
+use rules::verdict::{Code, Refusal};
+use rules::view::{Caller, Reading, View};
+use serde_json::{Map, Value, json};
+
+/// How to draw what is written under each key: a policy brings a function with its key's name.
+mod draw {
+    use super::*;
+    use rules::policies::body::RawBody;
+    use rules::policies::require::RawRequire;
+    use rules::policies::tenant::RawTenant;
+    use rules::shapes::OneOrMany;
+    use rules::units::Size;
+
+    pub(super) fn identity() -> impl Strategy<Value = String> {
+        select(vec!["alpha", "beta", "gamma"]).prop_map(str::to_owned)
+    }
+
+    pub(super) fn tenant() -> impl Strategy<Value = RawTenant> {
+        subsequence(vec!["path.tenant", "path.other", "body:/tenant", "body:/deep/tenant"], 1..=4)
+            .prop_map(|places| OneOrMany(places.into_iter().map(str::to_owned).collect()))
+    }
+
+    pub(super) fn require() -> impl Strategy<Value = RawRequire> {
+        let words = |words: Vec<&'static str>| {
+            let upto = 0..=words.len();
+            subsequence(words, upto)
+                .prop_map(|words| words.into_iter().map(str::to_owned).collect::<Vec<String>>())
+        };
+        let name = select(vec!["mfa", "level", "/org/plan"]).prop_map(str::to_owned);
+        let wanted = select(vec![json!(true), json!(1), json!("1"), json!([1, 2]), json!(["pro", true])]);
+        let claims = proptest::collection::btree_map(name, wanted, 0..=2);
+        (words(vec!["admin", "user"]), words(vec!["read", "write"]), claims)
+            .prop_map(|(roles, scopes, claims)| RawRequire { roles, scopes, claims })
+    }
+
+    /// Small enough for the bodies of [`request`]: a limit that none reaches would show nothing. So a parent that
+    /// says nothing counts as one that sets no limit; the built-in 10 MiB is no scope's own.
+    pub(super) fn body() -> impl Strategy<Value = RawBody> {
+        option::of(select(vec![0, 12, 30, 60, 100])).prop_map(|max| RawBody { max: max.map(Size) })
+    }
+}
+
+/// What a scope says, printed as it would be written.
+#[derive(Clone)]
+struct Written(RawScope);
+
+/// A way to settle one scope inside another.
+type Settle = fn(&Scope, &RawScope, &Ground<'_>) -> Result<Scope, Vec<Problem>>;
+
+macro_rules! per_policy {
+    ($($(#[$doc:meta])* $key:ident: $policy:ty, monotone $monotone:expr, why $why:literal;)*) => {
+        impl fmt::Debug for Written {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut map = f.debug_map();
+                $(if let Some(raw) = &self.0.$key {
+                    map.entry(&stringify!($key), &serde_json::to_string(raw).unwrap());
+                })*
+                map.finish()
+            }
+        }
+
+        fn written() -> impl Strategy<Value = Written> {
+            ($(option::of(draw::$key()),)*).prop_map(|($($key,)*)| Written(RawScope { $($key,)* }))
+        }
+
+        /// The scope with a single policy of `scope`.
+        fn only(key: &str, scope: &Scope) -> Scope {
+            let mut single = Scope::default();
+            match key {
+                $(stringify!($key) => single.$key = scope.$key.clone(),)*
+                _ => panic!("{key} is no policy"),
+            }
+            single
+        }
+
+        /// For each policy a settling that is right but for this one, whose inner value replaces the outer one.
+        fn widening() -> Vec<(&'static str, Settle)> {
+            vec![$((stringify!($key), |outer, raw, ground| {
+                let mut honest = raw.clone();
+                honest.$key = None;
+                let mut scope = outer.settle(&honest, ground)?;
+                if raw.$key.is_some() {
+                    scope.$key = Scope::default().settle(raw, ground)?.$key;
+                }
+                Ok(scope)
+            }),)*]
+        }
+    };
+}
+
+rules::with_policies!(per_policy);
+
+/// Identifies whoever presents its own name.
+struct Named(&'static str);
+
+impl IdentityGate for Named {
+    fn identify(&self, view: &View<'_>) -> Result<Arc<Caller>, Refusal> {
+        let presented = view.headers.get_all("x-credential").iter().any(|value| value == self.0);
+        if presented {
+            self.assume(&Map::new())
+        } else {
+            Err(Refusal::new(Code::TokenMissing, "identity", "another credential"))
+        }
+    }
+
+    fn assume(&self, _: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
+        Ok(Arc::new(Caller {
+            identity: self.0.into(),
+            user: Reading::Absent,
+            tenants: Reading::Absent,
+            roles: Reading::Absent,
+            scopes: Reading::Absent,
+            claims: Map::new(),
+            forward: Vec::new(),
+            unforwardable: None,
+        }))
+    }
+}
+
+fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
+    let all = Tells { tenant: true, roles: true, scopes: true };
+    [("alpha", all), ("beta", all), ("gamma", Tells { scopes: false, ..all })]
+        .into_iter()
+        .map(|(name, tells)| {
+            let def = IdentityDef { name: name.into(), gate: Arc::new(Named(name)), tells, owns: Vec::new() };
+            (name.to_owned(), Arc::new(def))
+        })
+        .collect()
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    credentials: Vec<&'static str>,
+    path: (&'static str, &'static str),
+    tenants: Reading<Vec<String>>,
+    roles: Reading<Vec<String>>,
+    scopes: Reading<Vec<String>>,
+    claims: Value,
+    body: String,
+    declares_length: bool,
+}
+
+fn reading(names: &[&'static str]) -> impl Strategy<Value = Reading<Vec<String>>> + use<> {
+    let upto = 0..=names.len();
+    let names = subsequence(names.to_vec(), upto)
+        .prop_map(|names| Reading::Value(names.into_iter().map(str::to_owned).collect()));
+    prop_oneof![8 => names, 1 => Just(Reading::Absent), 1 => Just(Reading::Unreadable)]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let tenant = || select(vec!["acme", "globex"]);
+    let tenants = prop_oneof![
+        4 => select(vec!["acme", "globex"]).prop_map(|name| Reading::Value(vec![name.to_owned()])),
+        1 => reading(&["acme", "globex"]),
+    ];
+    let value = || select(vec![json!(true), json!(1), json!("1"), json!(2), json!("pro"), Value::Null]);
+    let claims = (value(), value(), value())
+        .prop_map(|(mfa, level, plan)| json!({"mfa": mfa, "level": level, "org": {"plan": plan}}));
+    let document = (tenant(), tenant())
+        .prop_map(|(outer, deep)| json!({"tenant": outer, "deep": {"tenant": deep}}).to_string());
+    let body = prop_oneof![
+        2 => document.clone(),
+        1 => (document, 0_usize..60).prop_map(|(document, more)| document + &" ".repeat(more)),
+        1 => tenant().prop_map(|name| json!({"tenant": name}).to_string()),
+        1 => (0_usize..120).prop_map(|length| "x".repeat(length)),
+    ];
+    let credentials = subsequence(vec!["alpha", "beta", "gamma"], 0..=3);
+    let caller = (tenants, reading(&["admin", "user"]), reading(&["read", "write"]), claims);
+    (credentials, (tenant(), tenant()), caller, body, any::<bool>()).prop_map(
+        |(credentials, path, (tenants, roles, scopes, claims), body, declares_length)| Request {
+            credentials,
+            path,
+            tenants,
+            roles,
+            scopes,
+            claims,
+            body,
+            declares_length,
+        },
+    )
+}
+
+#[derive(Clone, Debug)]
+struct Sample {
+    parent: Written,
+    child: Written,
+    relax: Vec<String>,
+    requests: Vec<Request>,
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    let keys: Vec<String> = monotone_keys().map(str::to_owned).collect();
+    let some = 0..=keys.len();
+    let relax = prop_oneof![Just(Vec::new()), subsequence(keys, some)];
+    (written(), written(), relax, vec(request(), 24)).prop_map(|(parent, child, relax, requests)| Sample {
+        parent,
+        child,
+        relax,
+        requests,
+    })
+}
+
+/// The route on which both scopes are compared.
+struct Ways {
+    table: Table<()>,
+    captures: Vec<String>,
+}
+
+impl Ways {
+    fn new() -> Self {
+        let pattern = Pattern::parse("POST /{tenant}/{other}").unwrap();
+        let captures = pattern.names().map(str::to_owned).collect();
+        Self { table: Table::compile(vec![(vec![pattern], ())]).unwrap(), captures }
+    }
+
+    fn plan(&self, scope: &Scope, identity: Option<&IdentityDef>) -> Option<Plan> {
+        let facts = RouteFacts { captures: &self.captures, public: false, place: Place::root(), identity };
+        scope.plan(&facts).ok()
+    }
+
+    fn admits(&self, plan: &Plan, request: &Request) -> bool {
+        let text = format!("/{}/{}", request.path.0, request.path.1);
+        let path = Path::parse(text.as_bytes()).unwrap();
+        let Lookup::Found(found) = self.table.find(&Method::POST, &path) else { panic!("{text}") };
+        let mut headers = HeaderMap::new();
+        for name in &request.credentials {
+            headers.append("x-credential", name.parse().unwrap());
+        }
+        if request.declares_length {
+            headers.insert("content-length", request.body.len().into());
+        }
+        let caller = Caller {
+            identity: "assumed".into(),
+            user: Reading::Absent,
+            tenants: request.tenants.clone(),
+            roles: request.roles.clone(),
+            scopes: request.scopes.clone(),
+            claims: request.claims.as_object().unwrap().clone(),
+            forward: Vec::new(),
+            unforwardable: None,
+        };
+        let view = View {
+            method: &Method::POST,
+            path: path.as_str(),
+            query: None,
+            host: "app.test",
+            headers: &headers,
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            captures: Some(found.captures),
+            caller: Some(&caller),
+            now_ms: 0,
+        };
+        plan.identify(&view).is_ok()
+            && plan.judge_head(&view, |_, _| false).is_ok()
+            && u64::try_from(request.body.len()).unwrap() <= plan.body_max()
+            && plan.judge_body(&view, request.body.as_bytes(), |_, _| false).is_ok()
+    }
+}
+
+/// What came of a sample that breaks nothing.
+#[derive(Default, Clone, Copy)]
+struct Tally {
+    loaded: bool,
+    admitted: usize,
+}
+
+/// Where `sample` breaks the property if inner scopes are settled by `settle`.
+fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
+    let (identities, ways) = (identities(), Ways::new());
+    let nothing = Relaxed::default();
+    let relaxed = Relaxed::new(sample.relax.iter().cloned());
+    let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities };
+    let Ok(parent) = Scope::default().settle(&sample.parent.0, &ground(&nothing)) else {
+        return Ok(Tally::default());
+    };
+    let Ok(child) = settle(&parent, &sample.child.0, &ground(&relaxed)) else { return Ok(Tally::default()) };
+    // Both are asked about the child's callers: another identity is the business of its own key.
+    let identity = child.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+    let Some(whole) = ways.plan(&child, identity.as_deref()) else { return Ok(Tally::default()) };
+    let kept = REGISTRY
+        .iter()
+        .filter(|row| !row.monotone.iter().any(|key| sample.relax.iter().any(|named| named == key)))
+        .map(|row| (row.key, only(row.key, &parent), only(row.key, &child)));
+    let everything = sample.relax.is_empty().then(|| ("the whole", parent.clone(), child.clone()));
+    for (what, outer, inner) in kept.chain(everything) {
+        // A parent that cannot stand on the route admits nobody.
+        let outer = ways.plan(&outer, identity.as_deref());
+        let inner = ways.plan(&inner, identity.as_deref()).ok_or(format!("{what} does not stand alone"))?;
+        for request in &sample.requests {
+            let admitted = outer.as_ref().is_some_and(|outer| ways.admits(outer, request));
+            if ways.admits(&inner, request) && !admitted {
+                return Err(format!("{what}: the child admits {request:?}"));
+            }
+        }
+    }
+    let admitted = sample.requests.iter().filter(|request| ways.admits(&whole, request)).count();
+    Ok(Tally { loaded: true, admitted })
+}
+
+/// Looks for a sample that breaks the property; the same samples each time, so that what is found stays found.
+fn search(samples: u32, settle: Settle) -> Result<(), String> {
+    let config = Config { cases: samples, failure_persistence: None, ..Config::default() };
+    let rng = proptest::test_runner::TestRng::deterministic_rng(config.rng_algorithm);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let verdict = runner.run(&sample(), |sample| match check(&sample, settle) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(TestCaseError::fail(why)),
+    });
+    match verdict {
+        Ok(()) => Ok(()),
+        Err(TestError::Fail(why, sample)) => Err(format!("{why}\n{sample:#?}")),
+        Err(TestError::Abort(why)) => panic!("{why}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_child_admits_the_parent_admits(sample in sample()) {
+        if let Err(why) = check(&sample, Scope::settle) {
+            return Err(TestCaseError::fail(why));
+        }
+    }
+
+    #[test]
+    fn whatever_is_relaxed_may_be_widened(parent in written(), child in written()) {
+        let (identities, nothing) = (identities(), Relaxed::default());
+        let relaxed = Relaxed::new(monotone_keys().map(str::to_owned));
+        let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities };
+        let parent = Scope::default().settle(&parent.0, &ground(&nothing)).unwrap();
+        prop_assert!(parent.settle(&child.0, &ground(&relaxed)).is_ok());
+    }
+}
+
+#[test]
+fn a_settling_that_widens_is_found() {
+    for (key, settle) in widening() {
+        let found = search(1024, settle).expect_err(key);
+        assert!(found.contains(&format!("{key}: the child admits")), "{found}");
+    }
+    // The same search over what is in force finds nothing, so it is the widening that was found.
+    search(1024, Scope::settle).unwrap();
+}
+
+#[test]
+fn samples_load_and_admit() {
+    let mut runner = TestRunner::deterministic();
+    let (mut loaded, mut admitted) = (0, 0);
+    for _ in 0..512 {
+        let sample = sample().new_tree(&mut runner).unwrap().current();
+        let tally = check(&sample, Scope::settle).unwrap();
+        loaded += usize::from(tally.loaded);
+        admitted += tally.admitted;
+    }
+    assert!(loaded > 128, "{loaded} of 512 load: the property is asked too seldom");
+    assert!(admitted > 256, "{admitted} requests are admitted: the property is asked too seldom");
+}

@@ -1,0 +1,190 @@
+//! No key is parsed and then forgotten: for each one there is a test that fails without it.
+
+use std::collections::BTreeSet;
+
+use harness::{Site, Value};
+
+/// Every key that a configuration can have, and the test, in this folder, that fails when it has no effect.
+const TESTS: &[(&str, &str)] = &[
+    ("version", "every_key_works::the_version_is_the_one_that_is_understood"),
+    ("environment", "every_key_works::the_environment_decides_what_is_refused"),
+    ("release", "log_tells_all::an_admitted_request_is_told_in_full"),
+    ("listen.http.bind", "every_key_works::listeners_are_where_they_are_told_to_be"),
+    ("listen.http.redirect", "refuses_unknown::plain_http_is_sent_to_https"),
+    ("listen.http.plaintext", "refuses_unknown::plaintext_is_served_only_where_it_is_said"),
+    ("listen.https.bind", "every_key_works::listeners_are_where_they_are_told_to_be"),
+    ("listen.https.hosts", "refuses_unknown::an_unknown_host_is_misdirected"),
+    ("listen.https.redirect_hosts", "refuses_unknown::a_redirect_host_is_sent_to_the_canonical_one"),
+    ("listen.https.certificates[].cert", "refuses_unknown::each_name_gets_its_own_certificate"),
+    ("listen.https.certificates[].key", "reload_and_broken_files::an_unreadable_certificate_is_named"),
+    (
+        "listen.https.certificates[].self_signed",
+        "every_key_works::a_self_signed_certificate_has_the_names_that_are_written",
+    ),
+    ("listen.https.min_version", "every_key_works::min_version_turns_older_clients_away"),
+    ("listen.https.hsts.max_age", "every_key_works::every_part_of_strict_transport_security_is_written"),
+    (
+        "listen.https.hsts.include_subdomains",
+        "every_key_works::every_part_of_strict_transport_security_is_written",
+    ),
+    ("listen.https.hsts.preload", "every_key_works::every_part_of_strict_transport_security_is_written"),
+    ("listen.client_ip.trust", "headers_are_clean::a_trusted_peer_is_believed"),
+    ("listen.limits.header_bytes", "slow_and_greedy_clients::a_large_header_is_a_431"),
+    ("listen.limits.headers", "slow_and_greedy_clients::a_large_header_is_a_431"),
+    ("listen.limits.header_timeout", "slow_and_greedy_clients::a_header_that_drips_is_cut_as_a_whole"),
+    ("listen.limits.body_timeout", "slow_and_greedy_clients::a_body_that_stalls_is_a_408"),
+    ("listen.limits.idle", "slow_and_greedy_clients::an_idle_connection_is_closed"),
+    ("listen.limits.connections_per_ip", "slow_and_greedy_clients::one_address_gets_so_many_connections"),
+    (
+        "listen.limits.requests_per_connection",
+        "slow_and_greedy_clients::one_http1_connection_gets_so_many_requests",
+    ),
+    ("listen.limits.h2_streams", "slow_and_greedy_clients::http2_streams_are_bounded"),
+    ("admin.bind", "every_key_works::listeners_are_where_they_are_told_to_be"),
+    ("secrets.*.env", "every_key_works::a_secret_comes_from_where_it_is_said"),
+    ("secrets.*.file", "every_key_works::a_secret_comes_from_where_it_is_said"),
+    ("secrets.*.value", "every_key_works::a_secret_comes_from_where_it_is_said"),
+    ("upstreams.*.servers", "upstreams::servers_take_turns"),
+    ("upstreams.*.balance", "every_upstream_key_works::the_least_busy_server_is_asked"),
+    ("upstreams.*.inject", "headers_are_clean::injected_headers_replace_the_clients_own"),
+    ("upstreams.*.tls.server_name", "upstreams::over_tls_with_an_authority_of_ones_own"),
+    ("upstreams.*.tls.ca", "upstreams::over_tls_with_an_authority_of_ones_own"),
+    ("upstreams.*.keepalive", "every_upstream_key_works::no_more_idle_connections_are_kept_than_said"),
+    ("upstreams.*.retries", "every_upstream_key_works::a_request_is_tried_as_often_as_said"),
+    ("identities.*.kind", "broken_files::every_broken_file_is_told_exactly"),
+    ("identities.*.issuer", "admits_only_the_tenant::everyone_else_is_refused"),
+    ("identities.*.audience", "admits_only_the_tenant::everyone_else_is_refused"),
+    ("identities.*.algorithms", "admits_only_the_tenant::one_key_set_serves_several_families"),
+    ("identities.*.keys.secret", "admits_only_the_tenant::every_hmac_is_verified"),
+    ("identities.*.keys.pem", "admits_only_the_tenant::every_algorithm_is_verified_and_only_the_listed_ones"),
+    ("identities.*.keys.file", "admits_only_the_tenant::one_key_set_serves_several_families"),
+    ("identities.*.leeway", "every_key_works::leeway_is_for_clocks_that_are_off"),
+    ("identities.*.claims", "admits_only_the_tenant::ones_own_tenant_is_admitted_and_named_to_the_backend"),
+    ("identities.*.forward", "admits_only_the_tenant::ones_own_tenant_is_admitted_and_named_to_the_backend"),
+    ("defaults.upstream", "upstreams::over_http"),
+    ("defaults.timeouts.connect", "every_upstream_key_works::a_connection_may_take_as_long_as_said"),
+    ("defaults.timeouts.first_byte", "every_upstream_key_works::defaults_bound_an_answer_too"),
+    ("defaults.timeouts.stream_idle", "every_upstream_key_works::defaults_bound_an_answer_too"),
+    ("defaults.identity", "admits_only_the_tenant::everyone_else_is_refused"),
+    ("defaults.tenant", "every_key_works::what_defaults_require_holds_on_every_route"),
+    ("defaults.require.roles", "every_key_works::what_defaults_require_holds_on_every_route"),
+    ("defaults.require.scopes", "every_key_works::what_defaults_require_holds_on_every_route"),
+    ("defaults.require.claims", "every_key_works::what_defaults_require_holds_on_every_route"),
+    ("defaults.body.max", "bodies_arrive_unchanged::too_large_a_body_does_not_arrive"),
+    ("routes[].name", "log_tells_all::a_refused_request_is_told_with_its_reason"),
+    ("routes[].match", "refuses_unknown::no_route_is_a_404_and_a_wrong_method_a_405"),
+    ("routes[].public", "headers_are_clean::a_public_route_forwards_no_identity"),
+    ("routes[].upstream", "every_upstream_key_works::a_route_may_have_an_upstream_of_its_own"),
+    ("routes[].timeouts.connect", "every_upstream_key_works::a_connection_may_take_as_long_as_said"),
+    (
+        "routes[].timeouts.first_byte",
+        "timeouts_hold::an_answer_that_does_not_begin_is_a_504_on_new_and_used_connections",
+    ),
+    ("routes[].timeouts.stream_idle", "timeouts_hold::a_tunnel_lives_by_what_goes_through_it"),
+    ("routes[].websocket", "upgrade_skips_no_gate::a_websocket_echoes_with_a_token_and_only_then"),
+    ("routes[].mode", "observe_refuses_nobody::a_route_that_observes_logs_what_it_would_have_refused"),
+    ("routes[].relax", "cannot_be_open::an_open_configuration_does_not_load"),
+    ("routes[].identity", "every_key_works::a_route_may_ask_for_another_identity"),
+    ("routes[].tenant", "admits_only_the_tenant::everyone_else_is_refused"),
+    ("routes[].require.roles", "admits_only_the_tenant::roles_scopes_and_claims_are_required"),
+    ("routes[].require.scopes", "admits_only_the_tenant::roles_scopes_and_claims_are_required"),
+    ("routes[].require.claims", "admits_only_the_tenant::roles_scopes_and_claims_are_required"),
+    ("routes[].body.max", "bodies_arrive_unchanged::too_large_a_body_does_not_arrive"),
+    ("logs.access.format", "broken_files::every_broken_file_is_told_exactly"),
+    ("logs.access.to", "every_key_works::lines_go_to_the_file_that_is_named"),
+    ("logs.access.headers", "log_tells_all::an_admitted_request_is_told_in_full"),
+    ("logs.access.query", "log_tells_all::an_admitted_request_is_told_in_full"),
+    ("logs.redact", "every_key_works::only_what_redact_lists_is_blotted_out"),
+    ("mode", "observe_refuses_nobody::the_whole_file_can_observe_and_a_route_still_enforce"),
+    ("tests[].as", "commands::test_says_which_expectation_failed_and_why"),
+    ("tests[].send", "commands::test_says_which_expectation_failed_and_why"),
+    ("tests[].headers", "every_key_works::a_test_sends_what_it_says"),
+    ("tests[].body", "every_key_works::a_test_sends_what_it_says"),
+    ("tests[].expect", "commands::test_says_which_expectation_failed_and_why"),
+];
+
+/// The keys below `node` that hold a value: `[]` stands for any item, `*` for any name.
+fn keys(schema: &Value, node: &Value, path: &str, found: &mut BTreeSet<String>) {
+    if let Some(name) = node["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/")) {
+        let definition = &schema["$defs"][name];
+        assert!(definition.is_object(), "{path}: {name} is not defined");
+        return keys(schema, definition, path, found);
+    }
+    let before = found.len();
+    for (name, value) in node["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        keys(schema, value, &path, found);
+    }
+    let inner = |value: &Value, step: &str, found: &mut BTreeSet<String>| {
+        let mut below = BTreeSet::new();
+        keys(schema, value, &format!("{path}{step}"), &mut below);
+        // A list or map of plain values is one key.
+        found.extend(below.into_iter().filter(|key| *key != format!("{path}{step}")));
+    };
+    if node["items"].is_object() {
+        inner(&node["items"], "[]", found);
+    }
+    if node["additionalProperties"].is_object() {
+        inner(&node["additionalProperties"], ".*", found);
+    }
+    for way in ["anyOf", "allOf", "oneOf"] {
+        for value in node[way].as_array().into_iter().flatten() {
+            inner(value, "", found);
+        }
+    }
+    if found.len() == before {
+        found.insert(path.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn every_key_has_a_test_that_fails_without_it() {
+    let schema = Site::new().run(&["schema"]).await.expect(0).json();
+    let mut known = BTreeSet::new();
+    keys(&schema, &schema, "", &mut known);
+    let listed: BTreeSet<String> = TESTS.iter().map(|(key, _)| (*key).to_owned()).collect();
+    assert_eq!(listed.len(), TESTS.len(), "a key is listed twice");
+    let missing: Vec<_> = known.difference(&listed).collect();
+    assert!(
+        missing.is_empty(),
+        "write a test that fails without each of these, and list it here: {missing:#?}"
+    );
+    let gone: Vec<_> = listed.difference(&known).collect();
+    assert!(gone.is_empty(), "these are no keys of a configuration: {gone:#?}");
+}
+
+#[test]
+fn every_listed_test_is_there() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("promises");
+    let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for (key, test) in TESTS {
+        let (module, name) = test.split_once("::").expect(test);
+        assert!(main.contains(&format!("\nmod {module};\n")), "{key}: main.rs has no module {module}");
+        let source = std::fs::read_to_string(folder.join(format!("{module}.rs"))).unwrap();
+        let written = ["#[tokio::test]\nasync fn", "#[test]\nfn"]
+            .iter()
+            .any(|attribute| source.contains(&format!("\n{attribute} {name}()")));
+        assert!(written, "{key}: there is no test {test}");
+    }
+}
+
+#[test]
+fn a_key_is_found_wherever_it_stands() {
+    let schema = harness::json!({
+        "$defs": {
+            "Part": { "properties": { "a": { "type": "string" }, "b": { "$ref": "#/$defs/Words" } } },
+            "Words": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
+        },
+        "properties": {
+            "one": { "anyOf": [{ "$ref": "#/$defs/Part" }, { "type": "null" }] },
+            "list": { "items": { "$ref": "#/$defs/Part" } },
+            "map": { "additionalProperties": { "$ref": "#/$defs/Part" } },
+            "plain": { "additionalProperties": { "type": "string" } },
+            "words": { "$ref": "#/$defs/Words" },
+        },
+    });
+    let mut found = BTreeSet::new();
+    keys(&schema, &schema, "", &mut found);
+    let expected = ["list[].a", "list[].b", "map.*.a", "map.*.b", "one.a", "one.b", "plain", "words"];
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
