@@ -5,7 +5,7 @@
 //! any `Deserialize` type) → [`Report`] (problems as a person or a program reads them).
 //!
 //! Rules for the types that are decoded:
-//! * plain structs, enums, `Option`, `Vec`, [`Entries`], [`OneOrMany`], [`Form`], [`Spanned`] keep every place;
+//! * plain structs, enums, `Option`, `Vec`, maps, [`OneOrMany`] keep every place;
 //!   `#[serde(flatten)]`, `untagged` and internally tagged enums buffer their input and lose it, so none are used;
 //! * unknown keys are found by the decoder itself: `deny_unknown_fields` is not needed;
 //! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
@@ -14,16 +14,13 @@ pub mod compile;
 pub mod load;
 pub mod raw;
 
-mod align;
 mod decode;
 mod interpolate;
 mod mask;
 mod problem;
 mod report;
 mod scalar;
-mod shapes;
 mod source;
-mod spanned;
 mod suggest;
 mod syntax;
 mod tree;
@@ -35,9 +32,7 @@ pub use problem::{Note, Problem, Problems};
 pub use report::{Report, wants_colour};
 pub use rules::shapes::OneOrMany;
 pub use rules::units::{Size, Time, UnitError};
-pub use shapes::{Entries, Form};
 pub use source::{Place, Source};
-pub use spanned::Spanned;
 pub use suggest::nearest;
 pub use tree::{Node, Origin, Scalar, Value};
 pub use yaml::{MAX_BYTES, parse};

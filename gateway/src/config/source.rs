@@ -1,9 +1,6 @@
 //! The text of a file, with lines and columns.
 
-use std::ops::Range;
-
 use super::problem::Problem;
-use super::{Spanned, align};
 
 /// Where something stands in a file, as editors count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,15 +58,6 @@ impl Source {
             line: 1 + before.matches('\n').count(),
             column: 1 + before.get(line_start..).unwrap_or_default().chars().count(),
         }
-    }
-
-    /// Where a piece of a scalar's value stands in the file, for errors inside an expression.
-    /// Quotes, escapes and folded lines are accounted for; the whole scalar when that cannot be done.
-    pub fn within(&self, scalar: &Spanned<String>, piece: Range<usize>) -> Range<usize> {
-        let whole = scalar.span();
-        let raw = self.text.get(whole.clone()).unwrap_or_default();
-        align::piece(raw, scalar, piece)
-            .map_or(whole.clone(), |found| whole.start + found.start..whole.start + found.end)
     }
 }
 

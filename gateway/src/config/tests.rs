@@ -17,9 +17,9 @@ struct File {
     release: Option<String>,
     listen: Option<Listen>,
     #[serde(default)]
-    secrets: Entries<OneOrMany<Secret>>,
+    secrets: BTreeMap<String, OneOrMany<Secret>>,
     #[serde(default)]
-    upstreams: Entries<Upstream>,
+    upstreams: BTreeMap<String, Upstream>,
     #[serde(default)]
     routes: Vec<Route>,
     #[serde(default)]
@@ -41,7 +41,7 @@ struct Secret {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Upstream {
-    servers: OneOrMany<Spanned<String>>,
+    servers: OneOrMany<String>,
     #[serde(default)]
     balance: Balance,
     timeout: Option<Time>,
@@ -60,12 +60,11 @@ enum Balance {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Route {
-    name: Spanned<String>,
+    name: String,
     #[serde(rename = "match")]
-    pattern: Spanned<String>,
+    pattern: String,
     upstream: Option<String>,
     public: Option<String>,
-    headers: Option<Form<Balance, BTreeMap<String, u16>>>,
 }
 
 fn read(text: &str) -> (Source, Option<File>, Vec<Problem>) {

@@ -1,9 +1,7 @@
 //! The parts of lists, mappings and words; here errors get their place.
 
-use serde::de::value::{StrDeserializer, UsizeDeserializer};
-use serde::de::{
-    DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::super::tree::Node;
 use super::fault::Fault;
@@ -88,28 +86,6 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
                 .deserialize(Decoder::new(value, self.session))
                 .map_err(|fault| self.session.place(value, Some(key), fault)),
             None => seed.deserialize(StandIn::new()).map_err(|_| Fault::Unfillable),
-        }
-    }
-}
-
-/// A place and the value there, for [`super::super::Spanned`].
-pub(super) struct Placed<'a> {
-    pub(super) node: &'a Node,
-    pub(super) session: &'a Session,
-    pub(super) step: usize,
-}
-
-impl<'de> SeqAccess<'de> for Placed<'_> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.step += 1;
-        let number = |at: usize| -> UsizeDeserializer<Fault> { at.into_deserializer() };
-        match self.step {
-            1 => seed.deserialize(number(self.node.span.start)).map(Some),
-            2 => seed.deserialize(number(self.node.span.end)).map(Some),
-            3 => seed.deserialize(Decoder::new(self.node, self.session)).map(Some),
-            _ => Ok(None),
         }
     }
 }

@@ -5,11 +5,9 @@ use serde::de::{Expected, Visitor};
 
 use rules::shapes::ONE_OR_MANY;
 
-use super::super::shapes::FORM;
-use super::super::spanned::SPANNED;
 use super::super::tree::{Node, Origin, Value};
 use super::super::{scalar, suggest};
-use super::access::{Items, Pairs, Placed, Word};
+use super::access::{Items, Pairs, Word};
 use super::fault::Fault;
 use super::session::Session;
 
@@ -171,10 +169,8 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match (name, &self.node.value) {
-            (SPANNED, _) => visitor.visit_seq(Placed { node: self.node, session: self.session, step: 0 }),
-            (ONE_OR_MANY, Value::Seq(items)) => self.items(items, visitor),
-            (FORM, Value::Seq(_) | Value::Map(_)) => visitor.visit_some(self),
+        match &self.node.value {
+            Value::Seq(items) if name == ONE_OR_MANY => self.items(items, visitor),
             _ => visitor.visit_newtype_struct(self),
         }
     }

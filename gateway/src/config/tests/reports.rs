@@ -587,7 +587,7 @@ routes: [{ name: é, match: ü, öffentlich: x }]
     5 | routes: [{ name: é, match: ü, öffentlich: x }]
       |                               ^^^^^^^^^^
       |
-      = help: one of `name`, `match`, `upstream`, `public`, `headers`
+      = help: one of `name`, `match`, `upstream`, `public`
 
     error: 1 problem in portcullis.yaml
     ");
