@@ -54,6 +54,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let site = listen::compile(raw, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identities(raw, library, &mut problems);
+    replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
@@ -80,6 +81,30 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         log,
         tests,
     })
+}
+
+/// What an identity tells the upstream about a caller must not be what the configuration says about everybody.
+fn replaced_identity(
+    raw: &RawConfig,
+    identities: &BTreeMap<String, Arc<IdentityDef>>,
+    problems: &mut Problems,
+) {
+    let at = Place::root();
+    for (upstream, header) in
+        raw.upstreams.iter().flat_map(|(name, raw)| raw.inject.keys().map(move |key| (name, key)))
+    {
+        let owner = identities
+            .values()
+            .find(|identity| identity.owns.iter().any(|own| own.as_str().eq_ignore_ascii_case(header)));
+        if let Some(owner) = owner {
+            let place = at.key("upstreams").key(upstream).key("inject").key(header).itself();
+            let problem = place.problem(format!(
+                "`{header}` would replace what the identity `{}` tells about the caller",
+                owner.name
+            ));
+            problems.push(problem.remedy("inject under another name, or do not forward it"));
+        }
+    }
 }
 
 fn identities(

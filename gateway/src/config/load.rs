@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,6 +126,9 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             return Err(broken(source, problems));
         }
     };
+    if let Some(admin) = snapshot.site.admin.as_deref().filter(|admin| !is_local(admin)) {
+        warnings.push(format!("admin listens on {admin}, where it answers everybody who reaches it"));
+    }
     let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
     warnings.extend(
         observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name)),
@@ -187,6 +191,12 @@ impl Loaded {
         let secret = files.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
         Ok(Signing { identity, secret })
     }
+}
+
+/// Whether only this machine reaches the address.
+fn is_local(bind: &str) -> bool {
+    bind.starts_with("localhost:")
+        || bind.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

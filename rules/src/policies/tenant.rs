@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
 use crate::problem::{Place, Problem};
@@ -153,10 +153,6 @@ impl BodyGate for InBody {
             None => Err(mismatch(format!("body:{} is not in the request", self.0))),
         }
     }
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 fn agrees(view: &View<'_>, named: &str, spot: &fmt::Arguments<'_>) -> Verdict {
