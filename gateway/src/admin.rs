@@ -5,14 +5,16 @@
 mod page;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
+use rules::host::Host;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -62,9 +64,10 @@ impl Admin {
     /// Serves until `shutdown`; answers in progress finish, five seconds at most.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let facts = self.facts;
+        let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let service = service_fn(move |request| {
             let facts = Arc::clone(&facts);
-            async move { Ok::<_, Infallible>(answer(&request, facts).await) }
+            async move { Ok::<_, Infallible>(answer(&request, facts, local).await) }
         });
         side_door::serve(listener, service, BOUNDS, shutdown).await;
     }
@@ -105,8 +108,15 @@ impl Answer {
     }
 }
 
-async fn answer<B: hyper::body::Body>(request: &Request<B>, facts: Arc<dyn Facts>) -> Response<Body> {
+async fn answer<B: hyper::body::Body>(
+    request: &Request<B>,
+    facts: Arc<dyn Facts>,
+    local: bool,
+) -> Response<Body> {
     let answer = match View::at(request.uri().path()) {
+        _ if local && !names_this_machine(request.headers()) => {
+            Answer::new(StatusCode::MISDIRECTED_REQUEST, TEXT, "ask by address, or as localhost\n")
+        }
         None => Answer::new(StatusCode::NOT_FOUND, TEXT, "not found\n"),
         Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             Answer::new(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n")
@@ -120,6 +130,16 @@ async fn answer<B: hyper::body::Body>(request: &Request<B>, facts: Arc<dyn Facts
         }),
     };
     respond(answer, request.method() == Method::HEAD)
+}
+
+/// A page on the web can have its own name point here, and would then read what we answer (DNS rebinding). Such a
+/// request carries that name.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.is_none_or(|host| {
+        let name = Host::parse(host).map(|host| host.name().trim_matches(['[', ']']).to_owned());
+        name.is_some_and(|name| name == "localhost" || name.parse::<IpAddr>().is_ok())
+    })
 }
 
 fn show(view: View, facts: &dyn Facts) -> Answer {

@@ -105,7 +105,7 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
     if u64::try_from(case.body.len()).is_ok_and(|length| length > max) {
         return Err(too_large(max, None));
     }
-    if needed && !visit.upgrade {
+    if needed {
         enforce::body(visit, head, case.body, &mut |_| {})?;
     }
     Ok(way)

@@ -373,6 +373,7 @@ impl Passing {
             status,
             bytes_in: u64::try_from(session.body_bytes_read()).unwrap_or_default(),
             bytes_out: u64::try_from(session.body_bytes_sent()).unwrap_or_default(),
+            asked: self.upstream_began.is_some(),
             upstream_status: self.upstream_status,
             theirs: upstream
                 .map(|upstream| upstream + self.waited)

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -30,6 +32,57 @@ pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
         Ok(Value::Object(object)) => Some(object),
         Ok(_) | Err(_) => None,
     }
+}
+
+/// The value at a JSON pointer (RFC 6901).
+///
+/// # Errors
+/// When a member on the way has a twin whose name differs only in letter case: the parsers of Go and .NET take
+/// either for the member, and the last one wins.
+pub fn find<'a>(document: &'a Value, pointer: &str) -> Result<Option<&'a Value>, &'static str> {
+    let mut found = document;
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        if let Value::Object(members) = found
+            && members.keys().any(|other| *other != name && folded(other).eq(folded(&name)))
+        {
+            return Err("two members differ only in letter case, and parsers disagree which one counts");
+        }
+        let Some(next) = found.pointer(&format!("/{step}")) else { return Ok(None) };
+        found = next;
+    }
+    Ok(Some(found))
+}
+
+/// Upper case first: `ſ` and the Kelvin sign have no other way to `s` and `k`.
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
+/// Checks that a body with these header fields is JSON in UTF-8 to every reader: as a form, unpacked or in
+/// another charset (UTF-7 is one) the same bytes say something else.
+///
+/// # Errors
+/// What else a reader could take it for.
+pub fn check_fields(fields: &HeaderMap) -> Result<(), &'static str> {
+    let mut codings = fields.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err("the body has a Content-Encoding, and a gate reads it as it came");
+    }
+    let kind = fields.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    let mut parts = kind.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let json = essence == "application/json"
+        || essence.strip_prefix("application/").is_some_and(|name| name.ends_with("+json"));
+    if !json {
+        return Err("the body's Content-Type is not application/json");
+    }
+    let utf8 = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        !name.trim().eq_ignore_ascii_case("charset")
+            || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    };
+    if parts.all(utf8) { Ok(()) } else { Err("the body's charset is not UTF-8") }
 }
 
 const DUPLICATE: &str = "a JSON member is there twice";
@@ -100,7 +153,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{check_fields, find, parse};
 
     #[test]
     fn refuses_what_two_parsers_could_read_differently() {
@@ -125,6 +180,54 @@ mod tests {
     fn reads_what_is_plain() {
         let value = parse(br#"{"a":[1,-2,1.5,null,true,"x"],"b":{"a":1}}"#).unwrap();
         assert_eq!(value.pointer("/b/a"), Some(&serde_json::json!(1)));
+    }
+
+    #[test]
+    fn finds_only_what_every_parser_finds() {
+        let document = parse(br#"{"a":{"b":1,"~/":[2]},"other":1,"OTHER":2}"#).unwrap();
+        assert_eq!(find(&document, "/a/b"), Ok(Some(&serde_json::json!(1))));
+        assert_eq!(find(&document, "/a/~0~1/0"), Ok(Some(&serde_json::json!(2))));
+        assert_eq!(find(&document, "/a/c"), Ok(None));
+        for twins in [
+            r#"{"task":"acme","Task":"globex"}"#,
+            r#"{"TASK":"globex","task":"acme"}"#,
+            "{\"task\":\"acme\",\"ta\u{17f}\u{212a}\":\"globex\"}",
+        ] {
+            assert!(find(&parse(twins.as_bytes()).unwrap(), "/task").is_err(), "{twins}");
+        }
+        let nested = parse(br#"{"a":{"b":"acme"},"A":{"b":"globex"}}"#).unwrap();
+        assert!(find(&nested, "/a/b").is_err());
+    }
+
+    #[test]
+    fn json_is_json_to_every_reader() {
+        let check = |fields: &[(&'static str, &'static str)]| {
+            let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+            check_fields(&fields.iter().copied().map(field).collect::<HeaderMap>())
+        };
+        for kind in [
+            "application/json",
+            "Application/JSON ; Charset=UTF-8",
+            "application/json; charset=\"utf-8\"",
+            "application/merge-patch+json",
+        ] {
+            assert_eq!(check(&[("content-type", kind)]), Ok(()), "{kind}");
+        }
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=application/json",
+            "text/plain",
+            "application/json; charset=utf-7",
+            "application/json; charset=utf-8; charset=utf-7",
+            "application/json, application/x-www-form-urlencoded",
+            "",
+        ] {
+            assert!(check(&[("content-type", kind)]).is_err(), "{kind}");
+        }
+        assert!(check(&[]).is_err(), "some frameworks read a body without a type as a form");
+        let json = ("content-type", "application/json");
+        assert!(check(&[json, ("content-encoding", "gzip")]).is_err());
+        assert_eq!(check(&[json, ("content-encoding", "identity")]), Ok(()));
     }
 
     #[test]

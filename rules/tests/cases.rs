@@ -205,6 +205,10 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
             HeaderValue::from_bytes(value.as_bytes()).unwrap(),
         );
     }
+    // As for the configuration's own tests: what is not said to be something else is JSON.
+    if !headers.contains_key(http::header::CONTENT_TYPE) {
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    }
     let mut view = View {
         method: &method,
         path: path.as_str(),

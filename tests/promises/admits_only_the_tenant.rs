@@ -122,6 +122,36 @@ async fn the_tenant_cannot_be_smuggled_through_the_path() {
     stage.assert_untouched().await;
 }
 
+/// Each body names `acme` to a JSON parser that is exact, and `globex` to some backend in use.
+#[tokio::test]
+async fn the_tenant_cannot_be_smuggled_through_the_body() {
+    let stage = stage(|_| {}).await;
+    let token = stage.token();
+    let json = "application/json";
+    for (kind, coding, body) in [
+        (json, "", r#"{"tenant_id":"acme","Tenant_ID":"globex"}"#),
+        (json, "", r#"{"tenant_id":"acme","tenant\u005fid":"globex"}"#),
+        ("application/x-www-form-urlencoded", "", r#"{"tenant_id":"acme","x":"&tenant_id=globex&"}"#),
+        ("", "", r#"{"tenant_id":"acme","x":"&tenant_id=globex&"}"#),
+        (
+            "application/json; charset=utf-7",
+            "",
+            r#"{"tenant_id":"acme","x":"+ACI-,+ACI-tenant_id+ACI-:+ACI-globex"}"#,
+        ),
+        (json, "deflate", r#"{"tenant_id":"acme"}"#),
+    ] {
+        let mut ask = Ask::new("POST", OWN).bearer(&token).body(body);
+        for (name, value) in [("content-type", kind), ("content-encoding", coding)] {
+            ask = if value.is_empty() { ask } else { ask.header(name, value) };
+        }
+        for client in [stage.http1(), stage.http2()] {
+            let reply = client.send(ask.clone()).await;
+            assert_eq!(reply.verdict(), "400 body_invalid", "{kind} {coding} {body}");
+        }
+    }
+    stage.assert_untouched().await;
+}
+
 #[tokio::test]
 async fn roles_scopes_and_claims_are_required() {
     let stage = stage(|_| {}).await;

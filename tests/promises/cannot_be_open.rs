@@ -30,6 +30,22 @@ const OPEN: &[(&str, &str, Change)] = &[
     ("an empty reason", "public", |c| {
         c.route("health")["public"] = json!("");
     }),
+    ("a public route that says it is none", "not a reason", |c| {
+        c.route("list").as_object_mut().unwrap().shift_remove("tenant");
+        c.route("list")["public"] = json!(false);
+    }),
+    ("a relaxation that says it is none", "not a reason", |c| {
+        c.route("files")["relax"] = json!({ "body.max": "No" });
+    }),
+    ("an identity field that is set twice", "twice", |c| {
+        c.set("identities.session.forward", json!({ "x-user-id": "user", "X-User-Id": "tenant" }));
+    }),
+    ("a requirement of nothing", "requires nothing", |c| {
+        c.route("admin")["require"] = json!({ "roles": [] });
+    }),
+    ("a trusted network that never matches", "IPv4", |c| {
+        c.set("listen.client_ip.trust", json!(["::ffff:10.0.0.0/104"]));
+    }),
     ("a literal secret in production", "production", |c| {
         c.set("secrets.session", json!({ "value": "literal-secret-literal-secret-literal-secret" }));
     }),
@@ -55,10 +71,10 @@ const OPEN: &[(&str, &str, Change)] = &[
         c.set("identities.session.algorithms", json!(["none"]));
     }),
     ("two routes for the same requests", "list", |c| {
-        c.add_route(json!({ "name": "again", "match": "GET /v1/{org}/conversations", "public": "no" }));
+        c.add_route(json!({ "name": "again", "match": "GET /v1/{org}/conversations", "public": "open" }));
     }),
     ("two routes of one name", "list", |c| {
-        c.add_route(json!({ "name": "list", "match": "GET /other", "public": "no" }));
+        c.add_route(json!({ "name": "list", "match": "GET /other", "public": "open" }));
     }),
     ("plain HTTP without a reason", "listen", |c| {
         c.remove("listen.http.redirect");

@@ -112,6 +112,30 @@ async fn the_peer_is_named() {
     }
 }
 
+/// Fields by which frameworks take another client, method or address than the one that was judged.
+#[tokio::test]
+async fn nothing_overrides_what_was_judged() {
+    let stage = stage(|_| {}).await;
+    let names = [
+        "x-forwarded-user",
+        "x-forwarded-client-cert",
+        "x-forwarded",
+        "x-original-host",
+        "x-original-url",
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+    ];
+    for client in [stage.http1(), stage.http2()] {
+        let ask = names.iter().fold(Ask::get("/healthz"), |ask, name| ask.header(name, "DELETE"));
+        assert_eq!(client.send(ask).await.status, 200);
+        let seen = stage.backend.last();
+        for name in names {
+            assert_eq!(seen.header(name), None, "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_trusted_peer_is_believed() {
     let stage = stage(|c| {

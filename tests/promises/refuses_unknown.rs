@@ -186,3 +186,21 @@ async fn plaintext_is_served_only_where_it_is_said() {
     assert!(reply.headers.get("strict-transport-security").is_none());
     assert_eq!(client.send(Ask::get("/v1/acme/conversations")).await.verdict(), "401 token_missing");
 }
+
+#[tokio::test]
+async fn a_web_page_whose_name_points_here_cannot_read_the_admin_listener() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let stage = stage(|_| {}).await;
+    let address = stage.gateway.admin();
+    for (host, status) in
+        [("evil.example", "421"), ("localhost", "200"), ("127.0.0.1:9464", "200"), ("[::1]", "200")]
+    {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let ask = format!("GET /config HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        socket.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {answer}");
+        assert_eq!(status == "200", answer.contains("upstreams"), "{host}: {answer}");
+    }
+}

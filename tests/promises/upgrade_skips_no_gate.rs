@@ -58,6 +58,19 @@ async fn what_is_refused_stays_refused() {
     stage.assert_untouched().await;
 }
 
+/// An upgrade has no body, so it cannot name a tenant there.
+#[tokio::test]
+async fn a_gate_over_the_body_closes_a_websocket() {
+    let stage = stage(|c| {
+        c.route("socket")["tenant"] = json!("body:/tenant_id");
+    })
+    .await;
+    let ask = Ask::get("/ws").bearer(&stage.token()).header("content-type", "application/json");
+    assert_eq!(stage.send(ask.clone()).await.verdict(), "400 body_invalid");
+    assert_eq!(stage.send(upgrade(ask, "websocket")).await.verdict(), "400 body_invalid");
+    stage.assert_untouched().await;
+}
+
 #[tokio::test]
 async fn a_websocket_is_refused_on_every_other_route() {
     let stage = stage(|_| {}).await;

@@ -50,7 +50,8 @@ impl Pace {
                 let (barrier, request) = (&barrier, &door.request);
                 scope.spawn(move || {
                     barrier.wait();
-                    arrivals(wire, request, gap, self.length, Chance(seed)).map_err(|error| error.to_string())
+                    arrivals(wire, request, gap, self.length, Chance::new(seed))
+                        .map_err(|error| error.to_string())
                 })
             };
             let threads: Vec<_> = wires.into_iter().zip(1..).map(one).collect();
@@ -99,20 +100,29 @@ fn arrivals(
     Ok(times)
 }
 
-/// Marsaglia's xorshift: repeatable, and random enough for gaps.
-struct Chance(u64);
+/// Marsaglia's xorshift: repeatable, and random enough for gaps and turns.
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// An exponentially distributed gap with this mean.
-    fn gap(&mut self, mean: Duration) -> Duration {
+    /// The same numbers for the same seed; 0 is none.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub(crate) fn next(&mut self) -> u32 {
         // Small seeds need some steps to spread.
         for _ in 0..8 {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
             self.0 ^= self.0 << 17;
         }
-        let part =
-            (f64::from(u32::try_from(self.0 >> 32).unwrap_or(u32::MAX)) + 1.0) / (f64::from(u32::MAX) + 1.0);
+        u32::try_from(self.0 >> 32).unwrap_or(u32::MAX)
+    }
+
+    /// An exponentially distributed gap with this mean.
+    fn gap(&mut self, mean: Duration) -> Duration {
+        let part = (f64::from(self.next()) + 1.0) / (f64::from(u32::MAX) + 1.0);
         mean.mul_f64(-part.ln())
     }
 }
@@ -124,7 +134,7 @@ mod tests {
     #[test]
     fn gaps_have_their_mean_and_are_the_same_each_time() {
         let gaps = |seed| -> Vec<Duration> {
-            let mut chance = Chance(seed);
+            let mut chance = Chance::new(seed);
             (0..20_000).map(|_| chance.gap(Duration::from_millis(10))).collect()
         };
         assert_eq!(gaps(1), gaps(1));

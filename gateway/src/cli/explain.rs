@@ -8,7 +8,7 @@ use rules::verdict::Refusal;
 use serde_json::{Map, Value, json};
 
 use super::test::{Format, open};
-use crate::config::compile::send;
+use crate::config::compile::{assume_json, send};
 use crate::config::load::Loaded;
 use crate::judge::{self, Case};
 use crate::pipeline::accept;
@@ -29,7 +29,7 @@ pub struct Args {
     /// A header field: 'name: value'.
     #[arg(long, value_name = "FIELD")]
     pub header: Vec<String>,
-    /// A file with the body.
+    /// A file with the body: JSON unless a `--header` gives another content type.
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
     /// The host; by default the first that is served.
@@ -69,12 +69,15 @@ fn explain(args: &Args) -> Result<(), Fault> {
     let loaded = open(&args.config, args.format).map_err(Fault::Said)?;
     let (method, target) = send(&args.request)
         .ok_or_else(|| Fault::Misuse(format!("`{}` is not a request: write 'GET /path'", args.request)))?;
-    let fields = args.header.iter().map(|field| header(field)).collect::<Result<Vec<_>, _>>()?;
+    let mut fields = args.header.iter().map(|field| header(field)).collect::<Result<Vec<_>, _>>()?;
     let body = match &args.body {
         Some(path) => std::fs::read(path)
             .map_err(|error| Fault::Misuse(format!("`{}` cannot be read: {error}", path.display())))?,
         None => Vec::new(),
     };
+    if args.body.is_some() {
+        assume_json(&mut fields);
+    }
     let facts = (!args.caller.is_empty()).then(|| facts(&args.caller)).transpose()?;
     let snapshot = &loaded.snapshot;
     let mut case = judge::case(snapshot, &method, &target, &fields, &body, facts.as_ref());

@@ -18,7 +18,7 @@ mod secrets;
 mod trials;
 mod upstreams;
 
-pub(crate) use trials::send;
+pub(crate) use trials::{assume_json, send};
 pub(crate) use upstreams::is_server;
 
 /// Collects problems while compilation goes on.
@@ -54,6 +54,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let site = listen::compile(raw, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identities(raw, library, &mut problems);
+    replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
@@ -80,6 +81,30 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         log,
         tests,
     })
+}
+
+/// What an identity tells the upstream about a caller must not be what the configuration says about everybody.
+fn replaced_identity(
+    raw: &RawConfig,
+    identities: &BTreeMap<String, Arc<IdentityDef>>,
+    problems: &mut Problems,
+) {
+    let at = Place::root();
+    for (upstream, header) in
+        raw.upstreams.iter().flat_map(|(name, raw)| raw.inject.keys().map(move |key| (name, key)))
+    {
+        let owner = identities
+            .values()
+            .find(|identity| identity.owns.iter().any(|own| own.as_str().eq_ignore_ascii_case(header)));
+        if let Some(owner) = owner {
+            let place = at.key("upstreams").key(upstream).key("inject").key(header).itself();
+            let problem = place.problem(format!(
+                "`{header}` would replace what the identity `{}` tells about the caller",
+                owner.name
+            ));
+            problems.push(problem.remedy("inject under another name, or do not forward it"));
+        }
+    }
 }
 
 fn identities(
@@ -128,8 +153,19 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
     }
 }
 
+/// What people write to switch a key off or on: `public: false` must not make a route public.
+const NO_REASONS: [&str; 14] =
+    ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "none", "nil", "~", "0", "1"];
+
 /// A written reason says something.
 fn reason(text: &str, place: &Place, problems: &mut Problems) {
+    if NO_REASONS.iter().any(|word| word.eq_ignore_ascii_case(text.trim())) {
+        problems.push(
+            place
+                .problem(format!("`{text}` is not a reason, and any reason switches this on"))
+                .remedy("say in a few words why, or remove the key"),
+        );
+    }
     if text.trim().is_empty() {
         problems.push(
             place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"),

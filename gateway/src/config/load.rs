@@ -15,8 +15,9 @@ use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
 
 use super::compile::compile;
+use super::notices::notices;
 use super::problem::{Problem, Problems};
-use super::raw::{Environment, Mode, RawConfig, RawSecret};
+use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
@@ -144,17 +145,6 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
         files: files.into_iter().collect(),
         warnings,
     })
-}
-
-/// What an operator should know of a configuration that is sound.
-fn notices(snapshot: &Snapshot) -> Vec<String> {
-    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
-    let observing =
-        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name));
-    let noted = snapshot.identities.iter().flat_map(|identity| {
-        identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
-    });
-    observing.chain(noted).collect()
 }
 
 /// What mints tokens that an identity accepts.

@@ -397,7 +397,7 @@ pub struct RawTest {
     /// Header fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body: JSON unless `headers` gives another `content-type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// `allow`, or a status, or a status and a code: `403 tenant_mismatch`.

@@ -81,11 +81,11 @@ fn forwarded_for(element: &str) -> &str {
 
 /// An address with or without port and brackets.
 fn address(text: &str) -> Option<IpAddr> {
-    if let Some(rest) = text.strip_prefix('[') {
-        return rest.split_once(']')?.0.parse().ok();
-    }
-    let plain = text.parse::<IpAddr>().ok();
-    plain.or_else(|| text.rsplit_once(':')?.0.parse().ok()).map(|address: IpAddr| address.to_canonical())
+    let address: Option<IpAddr> = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0.parse().ok(),
+        None => text.parse().ok().or_else(|| text.rsplit_once(':')?.0.parse().ok()),
+    };
+    address.map(|address| address.to_canonical())
 }
 
 /// The scheme that the nearest trusted proxy was called by.
@@ -167,6 +167,7 @@ mod tests {
             ("[::1]:80", Some("::1")),
             ("::1", Some("::1")),
             ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("[::ffff:1.2.3.4]:80", Some("1.2.3.4")),
             ("unknown", None),
             ("_hidden", None),
             ("", None),

@@ -33,6 +33,10 @@ pub(super) async fn hold(
         if !session.as_mut().is_body_empty() {
             return Err(Refusal::new(Code::BadRequest, "body", "an upgrade cannot have a body"));
         }
+        if needed {
+            let Passing { visit, live, .. } = &mut *passing;
+            enforce::body(visit, session.req_header(), &[], &mut live.laps())?;
+        }
         let guarded = early_101::guard(session).map_err(|_| internal("the session is lent already"))?;
         passing.loan = guarded;
         return Ok(());

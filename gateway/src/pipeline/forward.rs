@@ -51,23 +51,26 @@ impl Fields for ResponseHeader {
     }
 }
 
-/// Fields by which applications learn about the client: only the gateway may set them.
-const FORWARDING: [HeaderName; 14] = [
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-ssl"),
+/// Fields by which applications learn about the client, or about another method or address than the one that
+/// the gates judged: only the gateway may set them. `x-forwarded…` is removed as a family.
+const FORWARDING: [HeaderName; 13] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
     HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-forwarded-for"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
     FORWARDED,
 ];
+
+/// Families of which the gateway sets members or means to.
+const FAMILIES: [&str; 2] = ["portcullis-", "x-forwarded"];
 
 /// Removes what only the gateway may say and says it: on every route, public ones included. Called on the
 /// upstream's copy of the head, after hop-by-hop fields were dropped, so that a client's `Connection` cannot
@@ -76,7 +79,8 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     for name in visit.snapshot.owned.iter().chain(&FORWARDING) {
         upstream.remove(name);
     }
-    for name in head.headers.keys().filter(|name| name.as_str().starts_with("portcullis-")) {
+    let ours = |name: &&HeaderName| FAMILIES.iter().any(|family| name.as_str().starts_with(family));
+    for name in head.headers.keys().filter(ours) {
         upstream.remove(name);
     }
     let proto = if visit.secure { "https" } else { "http" };

@@ -23,6 +23,8 @@ pub struct Passage<'a> {
     pub bytes_in: u64,
     /// Body bytes to the client.
     pub bytes_out: u64,
+    /// Whether the upstream was asked at all.
+    pub asked: bool,
     /// The status that the upstream answered.
     pub upstream_status: Option<u16>,
     /// The time that was the upstream's or the client's.
@@ -55,7 +57,6 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let tenant = visit.tenant();
     let route = visit.route();
-    let forwarded = visit.refusal.is_none() || visit.observed || passage.upstream_status.is_some();
     let mut line = Vec::with_capacity(768);
     Line {
         time_unix_ms: u64::try_from(visit.now_ms).unwrap_or_default(),
@@ -80,7 +81,7 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         rule: None,
         user: visit.user(),
         tenant: tenant.as_deref(),
-        upstream: route.filter(|_| forwarded).map(|route| &*route.upstream.name),
+        upstream: route.filter(|_| passage.asked).map(|route| &*route.upstream.name),
         upstream_status: passage.upstream_status,
         duration: passage.total,
         upstream_duration: passage.theirs,

@@ -29,6 +29,12 @@ pub struct RawRequire {
     pub claims: BTreeMap<String, Value>,
 }
 
+impl RawRequire {
+    fn is_empty(&self) -> bool {
+        self.roles.is_empty() && self.scopes.is_empty() && self.claims.is_empty()
+    }
+}
+
 /// The requirements in force: one's own and every inherited one.
 #[derive(Clone, Debug)]
 pub struct Require {
@@ -74,12 +80,17 @@ impl Policy for Require {
                 }
             }
         }
+        let relaxed = outer.is_some() && ground.relaxed.permits("require");
+        if raw.is_empty() && !relaxed {
+            let problem = ground.place.problem("`require` requires nothing");
+            problems.push(problem.remedy("name `roles`, `scopes` or `claims`, or remove it"));
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
         // What is inherited stays required, so a scope can only ask for more, unless it says why not.
         let inherited = match outer {
-            Some(outer) if !ground.relaxed.permits("require") => outer.all.clone(),
+            Some(outer) if !relaxed => outer.all.clone(),
             _ => Vec::new(),
         };
         let own = Requirement {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
 use crate::problem::{Place, Problem};
@@ -143,39 +143,16 @@ struct InBody(String);
 
 impl BodyGate for InBody {
     fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict {
+        let invalid = |why: &'static str| Refusal::new(Code::BodyInvalid, Tenant::KEY, why);
+        strict_json::check_fields(view.headers).map_err(invalid)?;
         let document =
             strict_json::parse(body).map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why))?;
-        if has_twin(&document, &self.0) {
-            let why = format!("a member of body:{} is there twice, in another case", self.0);
-            return Err(Refusal::new(Code::BodyInvalid, Tenant::KEY, why));
-        }
-        match document.pointer(&self.0) {
+        match strict_json::find(&document, &self.0).map_err(invalid)? {
             Some(Value::String(named)) => agrees(view, named, &format_args!("body:{}", self.0)),
             Some(_) => Err(mismatch(format!("body:{} is not a string", self.0))),
             None => Err(mismatch(format!("body:{} is not in the request", self.0))),
         }
     }
-}
-
-/// Whether a member on the pointer's way has another beside it whose name differs in case only. Many backends
-/// (Go, ASP.NET) read names without case and take the last, so they would see another tenant than we do.
-fn has_twin(document: &Value, pointer: &str) -> bool {
-    let mut place = document;
-    for step in pointer.split('/').skip(1) {
-        let name = step.replace("~1", "/").replace("~0", "~");
-        let alike =
-            |members: &Map<String, Value>| members.keys().filter(|key| folded(key).eq(folded(&name))).count();
-        if place.as_object().is_some_and(|members| alike(members) > 1) {
-            return true;
-        }
-        let Some(next) = place.pointer(&format!("/{step}")) else { return false };
-        place = next;
-    }
-    false
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 fn agrees(view: &View<'_>, named: &str, spot: &fmt::Arguments<'_>) -> Verdict {

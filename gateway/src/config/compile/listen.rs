@@ -198,6 +198,10 @@ fn trust(networks: &[String], at: &Place, problems: &mut Problems) -> Vec<IpNet>
                 at.problem(format!("`{text}` is everybody: any client could claim any address"))
                     .remedy("list your proxies' networks"),
             ),
+            Some(IpNet::V6(network)) if network.addr().to_ipv4_mapped().is_some() => problems.push(
+                at.problem(format!("`{text}` never matches: IPv4 peers are compared as IPv4"))
+                    .remedy("write it as IPv4: `10.0.0.0/8`"),
+            ),
             Some(network) => trusted.push(network),
             None => problems.push(
                 at.problem(format!("`{text}` is not a network"))

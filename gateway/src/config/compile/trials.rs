@@ -21,16 +21,27 @@ fn test(index: usize, raw: &RawTest, at: &Place) -> Result<Test, Problem> {
             .problem(format!("`{}` is not a request", raw.send))
             .remedy("write method and path: `GET /v1/acme/files`")
     })?;
+    let mut headers: Vec<_> = raw.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    if raw.body.is_some() {
+        assume_json(&mut headers);
+    }
     Ok(Test {
         index,
         caller: raw.caller.clone(),
         method,
         target,
-        headers: raw.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        headers,
         body: raw.body.clone().unwrap_or_default().into_bytes(),
         expect: expectation(&raw.expect, &at.key("expect"))?,
         written: (raw.send.clone(), raw.expect.clone()),
     })
+}
+
+/// A body that is told without a type is JSON.
+pub(crate) fn assume_json(fields: &mut Vec<(String, String)>) {
+    if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        fields.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
 }
 
 /// `METHOD /path?query`, as tests and `explain` take it.

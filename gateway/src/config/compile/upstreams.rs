@@ -1,6 +1,7 @@
 //! `upstreams`: servers, what is injected, whom TLS trusts.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(super) fn compile(
 ) -> BTreeMap<String, Arc<Upstream>> {
     let at = Place::root().key("upstreams");
     let mut upstreams = BTreeMap::new();
-    for (index, (name, upstream)) in raw.upstreams.iter().enumerate() {
+    for (name, upstream) in &raw.upstreams {
         let at = at.key(name);
         super::name(name, &at.itself(), "an upstream", problems);
         let servers = servers(upstream, &at, problems);
@@ -52,13 +53,23 @@ pub(super) fn compile(
             balance: upstream.balance,
             inject,
             ca,
-            group: u64::try_from(index).unwrap_or_default(),
+            group: group(name, upstream, library),
             retries: usize::try_from(upstream.retries).unwrap_or_default(),
             keepalive: usize::try_from(upstream.keepalive).unwrap_or_default(),
         };
         upstreams.insert(name.clone(), Arc::new(Upstream::new(parts)));
     }
     upstreams
+}
+
+/// Pingora's pool does not look at whom a connection trusts, so upstreams with other authorities, of this
+/// configuration or of the one before a reload, must not share one.
+fn group(name: &str, upstream: &RawUpstream, library: &dyn Library) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    upstream.tls.server_name.hash(&mut hasher);
+    upstream.tls.ca.as_ref().and_then(|path| library.file(path).ok()).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn servers(upstream: &RawUpstream, at: &Place, problems: &mut Problems) -> Vec<Arc<Server>> {

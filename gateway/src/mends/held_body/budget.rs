@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A ceiling, in bytes, shared by the process. It counts body bytes; a buffer that grows may take twice as much.
+/// A ceiling, in bytes, shared by the process. It counts what buffers take, which is up to twice the bytes in them.
 #[derive(Debug)]
 pub struct BodyBudget {
     free: AtomicUsize,

@@ -116,12 +116,26 @@ async fn read_to_end(
         if piece.len() > limits.max.saturating_sub(body.len()) {
             return Err(BodyFault::TooLarge);
         }
-        // Taken as the bytes come: a length that is only declared must not keep others out.
-        if !room.grow(piece.len()) {
+        if !make_room(&mut body, piece.len(), limits.max, &mut room) {
             return Err(BodyFault::NoRoom);
         }
         body.extend_from_slice(&piece);
     }
+}
+
+/// Grows the buffer by doubling, and takes what it grows by out of the budget first. Taken as the bytes come: a
+/// length that is only declared must not keep others out.
+fn make_room(body: &mut BytesMut, more: usize, max: usize, room: &mut Reservation) -> bool {
+    let needed = body.len() + more;
+    if needed <= body.capacity() {
+        return true;
+    }
+    let wanted = needed.max(body.capacity().saturating_mul(2).min(max));
+    let granted = room.grow(wanted - body.capacity());
+    if granted {
+        body.reserve(wanted - body.len());
+    }
+    granted
 }
 
 /// Answers `Expect: 100-continue` (RFC 9110 section 10.1.1). HTTP/2 clients get none: Pingora cannot write a 1xx there.
