@@ -74,11 +74,6 @@ impl KeyPair {
         &self.names
     }
 
-    /// The first moment of validity, in Unix seconds.
-    pub fn not_before(&self) -> i64 {
-        self.not_before
-    }
-
     /// The last moment of validity, in Unix seconds.
     pub fn not_after(&self) -> i64 {
         self.not_after

@@ -5,7 +5,7 @@
 //! any `Deserialize` type) → [`Report`] (problems as a person or a program reads them).
 //!
 //! Rules for the types that are decoded:
-//! * plain structs, enums, `Option`, `Vec`, maps, [`OneOrMany`] keep every place;
+//! * plain structs, enums, `Option`, `Vec`, maps, [`OneOrMany`](rules::shapes::OneOrMany) keep every place;
 //!   `#[serde(flatten)]`, `untagged` and internally tagged enums buffer their input and lose it, so none are used;
 //! * unknown keys are found by the decoder itself: `deny_unknown_fields` is not needed;
 //! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
@@ -28,14 +28,11 @@ mod yaml;
 
 pub use decode::decode;
 pub use interpolate::interpolate;
-pub use problem::{Note, Problem, Problems};
+pub use problem::{Note, Problem};
 pub use report::{Report, wants_colour};
-pub use rules::shapes::OneOrMany;
-pub use rules::units::{Size, Time, UnitError};
 pub use source::{Place, Source};
-pub use suggest::nearest;
 pub use tree::{Node, Origin, Scalar, Value};
-pub use yaml::{MAX_BYTES, parse};
+pub use yaml::parse;
 
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,8 @@ pub struct IdentityDef {
     pub tells: Tells,
     /// Header fields that only the gateway may set: clients' copies are removed on every route.
     pub owns: Vec<HeaderName>,
+    /// What an operator should know of it: sentences, without key material.
+    pub notes: Vec<String>,
 }
 
 /// The facts of a caller that an identity's `claims` map.

@@ -114,11 +114,6 @@ impl Verifier {
         Self { keys: keys.into(), ..self.clone() }
     }
 
-    /// The keys in use.
-    pub fn keys(&self) -> &Arc<KeySet> {
-        &self.keys
-    }
-
     /// The claims of `token` if all of it is right at `now` (Unix seconds). No claim is read before the
     /// signature holds.
     ///

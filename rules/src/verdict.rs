@@ -124,13 +124,6 @@ impl Refusal {
         self.fields.push((name, value));
         self
     }
-
-    /// The same refusal with a public sentence of its own.
-    #[must_use]
-    pub fn saying(mut self, public: &'static str) -> Self {
-        self.public = public;
-        self
-    }
 }
 
 #[cfg(test)]

@@ -148,7 +148,13 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
     [("alpha", all), ("beta", all), ("gamma", Tells { scopes: false, ..all })]
         .into_iter()
         .map(|(name, tells)| {
-            let def = IdentityDef { name: name.into(), gate: Arc::new(Named(name)), tells, owns: Vec::new() };
+            let def = IdentityDef {
+                name: name.into(),
+                gate: Arc::new(Named(name)),
+                tells,
+                owns: Vec::new(),
+                notes: Vec::new(),
+            };
             (name.to_owned(), Arc::new(def))
         })
         .collect()

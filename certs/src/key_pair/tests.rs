@@ -22,7 +22,7 @@ fn every_kind_of_key_is_read_with_its_names() {
         let pair = KeyPair::from_pem(cert.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
         assert_eq!(pair.names().iter().collect::<Vec<_>>(), ["a.test", "*.a.test", "::1"]);
         // rcgen's own default dates
-        assert_eq!((pair.not_before(), pair.not_after()), (157_766_400, 67_090_118_400));
+        assert_eq!(pair.not_after(), 67_090_118_400);
         assert!(pair.valid_at(157_766_400) && !pair.valid_at(157_766_399) && !pair.valid_at(67_090_118_401));
     }
 }

@@ -1,9 +1,8 @@
 //! A certificate chain and a key in two PEM files (which may be the same file).
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::path::Path;
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -25,8 +24,8 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When a file cannot be read or [`KeyPair::from_pem`] refuses it; the sentence begins with the path. While a
-/// pair is being replaced the files may not match for a moment: keep the old pair and load again once the
-/// [`Stamp`] has changed.
+/// pair is being replaced the files may not match for a moment: keep the old pair and load again
+/// once they have changed.
 pub fn load(cert_path: &Path, key_path: &Path) -> Result<Loaded, CertError> {
     let (cert_pem, _) = read(cert_path)?;
     let (key_pem, metadata) = read(key_path)?;
@@ -35,38 +34,6 @@ pub fn load(cert_path: &Path, key_path: &Path) -> Result<Loaded, CertError> {
         CertError::In(path.to_owned(), Box::new(why))
     })?;
     Ok(Loaded { pair, warnings: exposure(key_path, &metadata).into_iter().collect() })
-}
-
-/// The state of a pair of files, cheap enough to take every few seconds. Take it **before** [`load`], so that
-/// a change during the load shows as a difference afterwards.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    cert: FileStamp,
-    key: FileStamp,
-}
-
-impl Stamp {
-    /// Looks at both files, following symbolic links (Kubernetes replaces the link and not the file).
-    ///
-    /// # Errors
-    /// When a file cannot be looked at, as happens for a moment while it is being replaced.
-    pub fn of(cert_path: &Path, key_path: &Path) -> io::Result<Self> {
-        Ok(Self { cert: FileStamp::of(cert_path)?, key: FileStamp::of(key_path)? })
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FileStamp {
-    modified: SystemTime,
-    length: u64,
-    inode: u64,
-}
-
-impl FileStamp {
-    fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self { modified: metadata.modified()?, length: metadata.len(), inode: inode(&metadata) })
-    }
 }
 
 /// The bytes are erased on drop; reserved in one piece, so that no outgrown buffer keeps a copy.
@@ -84,16 +51,6 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), CertError> {
         return Err(CertError::TooLarge(path.to_owned(), LIMIT));
     }
     Ok((bytes, metadata))
-}
-
-#[cfg(unix)]
-fn inode(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> u64 {
-    0
 }
 
 #[cfg(unix)]

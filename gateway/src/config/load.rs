@@ -126,13 +126,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
             return Err(broken(source, problems));
         }
     };
-    if let Some(admin) = snapshot.site.admin.as_deref().filter(|admin| !is_local(admin)) {
-        warnings.push(format!("admin listens on {admin}, where it answers everybody who reaches it"));
-    }
-    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
-    warnings.extend(
-        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name)),
-    );
+    warnings.extend(notices(&snapshot));
     let mut files: BTreeSet<PathBuf> = files;
     files.insert(path.to_owned());
     let mut certificates = Vec::new();
@@ -151,6 +145,20 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
         files: files.into_iter().collect(),
         warnings,
     })
+}
+
+/// What an operator should know of a configuration that is sound.
+fn notices(snapshot: &Snapshot) -> Vec<String> {
+    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
+    let observing =
+        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name));
+    let noted = snapshot.identities.iter().flat_map(|identity| {
+        identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
+    });
+    let admin = snapshot.site.admin.as_deref().filter(|admin| !is_local(admin));
+    let exposed =
+        admin.map(|admin| format!("admin listens on {admin}, where it answers everybody who reaches it"));
+    observing.chain(noted).chain(exposed).collect()
 }
 
 /// What mints tokens that an identity accepts.

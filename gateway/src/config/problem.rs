@@ -59,36 +59,16 @@ impl Problem {
 
 /// Collects problems, so that one run reports them all.
 #[derive(Debug, Clone, Default)]
-pub struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Nothing wrong yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds a problem.
-    pub fn push(&mut self, problem: Problem) {
+    pub(super) fn push(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
-    /// Whether nothing is wrong.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// How many problems there are, repetitions included.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Keeps the value of a result, or its problem.
-    pub fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.push(problem)).ok()
-    }
-
     /// The problems in the order of the file, each once; those of the whole file come first.
-    pub fn sorted(mut self) -> Vec<Problem> {
+    pub(super) fn sorted(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
         let mut once: Vec<Problem> = Vec::with_capacity(self.0.len());
         for problem in self.0 {

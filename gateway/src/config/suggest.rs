@@ -2,7 +2,7 @@
 
 /// The known name that a wrong one was most likely meant to be. Case and the choice between
 /// `-`, `_` and nothing do not count; beyond those, two slips are forgiven, one in a short name.
-pub fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let folded = fold(wrong);
     let allowed = if folded.chars().count() <= 4 { 1 } else { 2 };
     known

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use rules::shapes::OneOrMany;
+use rules::units::{Size, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::problem::Problems;
+use super::yaml::MAX_BYTES;
 use super::*;
 
+mod notices;
 mod reports;
 mod ways;
 

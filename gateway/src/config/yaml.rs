@@ -11,7 +11,7 @@ use super::tree::{Node, Origin, Scalar, Value};
 use super::{scalar, syntax};
 
 /// The largest file that is read, in bytes.
-pub const MAX_BYTES: usize = 4 << 20;
+pub(super) const MAX_BYTES: usize = 4 << 20;
 /// Lists and mappings inside one another; the decoder recurses as deep as this.
 pub(super) const MAX_DEPTH: usize = 64;
 /// Keys and values in a file.

@@ -146,6 +146,7 @@ pub fn compile(
     }
     let keys = keys(raw, at, library).map_err(|problem| problems.push(problem)).ok();
     let Some(keys) = keys.filter(|_| problems.is_empty()) else { return Err(problems) };
+    let notes = keys.skipped().to_vec();
     let owns = forward.iter().map(|(header, _)| header.clone()).collect();
     let mapped = |fact: &str| facts.iter().find(|(name, _)| name == fact).map(|(_, path)| path.clone());
     let tells = Tells {
@@ -167,7 +168,7 @@ pub fn compile(
         scopes: mapped("scopes"),
         forward,
     });
-    Ok(IdentityDef { name, gate, tells, owns })
+    Ok(IdentityDef { name, gate, tells, owns, notes })
 }
 
 /// Stands in for an identity that does not compile, so that whoever names it is not reported too. It lets nobody
@@ -186,7 +187,7 @@ pub fn broken(name: &str) -> IdentityDef {
     }
 
     let tells = Tells { tenant: true, roles: true, scopes: true };
-    IdentityDef { name: name.into(), gate: Arc::new(Closed), tells, owns: Vec::new() }
+    IdentityDef { name: name.into(), gate: Arc::new(Closed), tells, owns: Vec::new(), notes: Vec::new() }
 }
 
 fn facts(raw: &RawJwt, at: &Place, problems: &mut Vec<Problem>) -> Vec<(String, ClaimPath)> {
