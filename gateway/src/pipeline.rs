@@ -114,6 +114,7 @@ pub struct Passing {
     watch: Option<Watch>,
     tries: usize,
     body_seen: u64,
+    body_ended: bool,
     upstream_began: Option<Instant>,
     upstream_ended: Option<Instant>,
     upstream_status: Option<u16>,
@@ -207,7 +208,9 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<()> {
-        bodies::count(ctx.as_mut().ok_or_else(lost)?, body.as_ref())?;
+        let passing = ctx.as_mut().ok_or_else(lost)?;
+        passing.body_ended |= end_of_stream;
+        bodies::count(passing, body.as_ref())?;
         chunk_terminator::mend(body, end_of_stream);
         Ok(())
     }
@@ -337,6 +340,7 @@ impl Passing {
             watch: None,
             tries: 0,
             body_seen: 0,
+            body_ended: false,
             upstream_began: None,
             upstream_ended: None,
             upstream_status: None,

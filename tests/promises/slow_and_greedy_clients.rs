@@ -1,9 +1,10 @@
 //! Whoever is too slow, too large or too many is turned away, and nobody else notices.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use harness::raw::Raw;
-use harness::{Ask, Configuration, Stage, json, stage, until};
+use harness::{Ask, Configuration, Stage, json, stage, until, within};
 
 /// The deadline set, and when it must have struck even on a busy machine.
 const DEADLINE: &str = "1s";
@@ -242,4 +243,45 @@ async fn others_are_served_meanwhile() {
     let started = Instant::now();
     assert_eq!(stage.http2().send(Ask::get("/healthz")).await.status, 200);
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_streamed_body_that_stalls_over_http2_is_a_408_and_no_fault_of_the_backend() {
+    let stage = hasty(|c| {
+        c.set("defaults.timeouts.first_byte", "1s");
+    })
+    .await;
+    let url = format!("https://app.example.test:{}/v1/acme/files", stage.gateway.https().port());
+    let mut command = tokio::process::Command::new("curl");
+    command.args([
+        "-sS",
+        "--http2",
+        "--max-time",
+        "60",
+        "--noproxy",
+        "*",
+        "-X",
+        "POST",
+        "-T",
+        "-",
+        "-o",
+        "-",
+    ]);
+    command.arg("--cacert").arg(stage.site.path("tls/ca.pem"));
+    command.arg("--resolve").arg(format!("app.example.test:{}:127.0.0.1", stage.gateway.https().port()));
+    command.args([
+        "-H",
+        &format!("authorization: Bearer {}", stage.token()),
+        "-H",
+        "content-length: 100",
+        &url,
+    ]);
+    // Held open and never written to: the body does not come.
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let silent = child.stdin.take();
+    let output = within("the refusal", child.wait_with_output()).await.unwrap();
+    drop(silent);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("request_timeout"), "{told}");
+    assert!(stage.metric("portcullis_upstream_requests_total", &[("outcome", "timeout")]).await < 0.5);
 }

@@ -60,8 +60,9 @@ impl Running {
     }
 
     async fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
-        let answer =
-            self.send(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        let answer = self
+            .send(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+            .await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head.to_lowercase(), body.to_owned())
@@ -121,15 +122,15 @@ async fn other_requests_are_refused() {
     assert_eq!(admin.ask("POST", "/nowhere").await.0, 404);
     let (status, head, _) = admin.ask("POST", "/config").await;
     assert!(status == 405 && head.contains("allow: get, head"), "{head}");
-    let with_body = "GET /config HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+    let with_body = "GET /config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
     assert!(admin.send(with_body).await.starts_with("HTTP/1.1 413"));
-    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(70_000));
     let answer = admin.send(&long).await;
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"),
         "{answer}"
     );
-    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(300));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "a: b\r\n".repeat(300));
     assert!(admin.send(&many).await.starts_with("HTTP/1.1 431"));
 }
 
@@ -137,7 +138,7 @@ async fn other_requests_are_refused() {
 async fn shutdown_ends_idle_connections() {
     let admin = start().await;
     let mut idle = TcpStream::connect(admin.address).await.unwrap();
-    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut first = [0; 15];
     idle.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200 OK");

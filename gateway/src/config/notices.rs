@@ -16,7 +16,7 @@ pub(super) fn notices(snapshot: &Snapshot) -> Vec<String> {
     let noted = snapshot.identities.iter().flat_map(|identity| {
         identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
     });
-    exposed.into_iter().chain(observing).chain(noted).collect()
+    observing.chain(noted).chain(exposed).collect()
 }
 
 /// Whether only this machine reaches the address.

@@ -22,12 +22,12 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
             Some(too_large(max, None))
         }
         (HTTPStatus(503), _) => upstream(Code::NoHealthyUpstream, "no server of the upstream has an address"),
-        (ConnectTimedout | TLSHandshakeTimedout, _)
-        | (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => Some(timed_out(passing)),
-        (ReadError, ErrorSource::Upstream) if ran_out => Some(timed_out(passing)),
-        (ReadTimedout, ErrorSource::Downstream) => {
-            Some(Refusal::new(Code::RequestTimeout, "body", "the body did not arrive within `body_timeout`"))
+        (ConnectTimedout | TLSHandshakeTimedout, _) | (WriteTimedout, ErrorSource::Upstream) => {
+            Some(timed_out(passing))
         }
+        (ReadTimedout, ErrorSource::Upstream) => Some(silent(passing)),
+        (ReadError, ErrorSource::Upstream) if ran_out => Some(silent(passing)),
+        (ReadTimedout, ErrorSource::Downstream) => Some(too_slow()),
         (ReadError | WriteError | ConnectionClosed | WriteTimedout, ErrorSource::Downstream) => None,
         (_, ErrorSource::Downstream) => Some(Refusal::new(
             Code::BadRequest,
@@ -46,8 +46,18 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
     }
 }
 
+/// Silence on both sides is the client's while its body is not through: no server is to blame for that.
+fn silent(passing: &Passing) -> Refusal {
+    let answered = passing.upstream_status.is_some();
+    if passing.body_ended || passing.visit.upgrade || answered { timed_out(passing) } else { too_slow() }
+}
+
 fn timed_out(passing: &Passing) -> Refusal {
     passing.count(Outcome::Timeout);
     let why = "the upstream did not connect or answer in time";
     Refusal::new(Code::UpstreamTimeout, "upstream", why)
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(Code::RequestTimeout, "body", "the body did not arrive within `body_timeout`")
 }
