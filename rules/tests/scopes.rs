@@ -360,7 +360,10 @@ proptest! {
         let (identities, nothing) = (identities(), Relaxed::default());
         let relaxed = Relaxed::new(monotone_keys().map(str::to_owned));
         let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities };
-        let parent = Scope::default().settle(&parent.0, &ground(&nothing)).unwrap();
+        // A sample may be wrong of itself: it requires nothing where there is nothing to relax.
+        let alone = |raw| Scope::default().settle(raw, &ground(&nothing)).ok();
+        let Some(parent) = alone(&parent.0) else { return Ok(()) };
+        prop_assume!(parent.require.is_some() || alone(&child.0).is_some());
         prop_assert!(parent.settle(&child.0, &ground(&relaxed)).is_ok());
     }
 }
