@@ -17,6 +17,7 @@ pub mod raw;
 mod decode;
 mod interpolate;
 mod mask;
+mod notices;
 mod problem;
 mod report;
 mod scalar;

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +15,9 @@ use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
 
 use super::compile::compile;
+use super::notices::notices;
 use super::problem::{Problem, Problems};
-use super::raw::{Environment, Mode, RawConfig, RawSecret};
+use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
@@ -147,20 +147,6 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     })
 }
 
-/// What an operator should know of a configuration that is sound.
-fn notices(snapshot: &Snapshot) -> Vec<String> {
-    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
-    let observing =
-        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name));
-    let noted = snapshot.identities.iter().flat_map(|identity| {
-        identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
-    });
-    let admin = snapshot.site.admin.as_deref().filter(|admin| !is_local(admin));
-    let exposed =
-        admin.map(|admin| format!("admin listens on {admin}, where it answers everybody who reaches it"));
-    observing.chain(noted).chain(exposed).collect()
-}
-
 /// What mints tokens that an identity accepts.
 pub struct Signing {
     /// The identity as written.
@@ -199,12 +185,6 @@ impl Loaded {
         let secret = files.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
         Ok(Signing { identity, secret })
     }
-}
-
-/// Whether only this machine reaches the address.
-fn is_local(bind: &str) -> bool {
-    bind.starts_with("localhost:")
-        || bind.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -1,0 +1,26 @@
+//! What an operator should know of a configuration that is sound.
+
+use std::net::SocketAddr;
+
+use super::raw::Mode;
+use crate::snapshot::Snapshot;
+
+/// A sentence for each thing that is allowed and may surprise.
+pub(super) fn notices(snapshot: &Snapshot) -> Vec<String> {
+    let exposed = snapshot.site.admin.as_deref().filter(|admin| !is_local(admin));
+    let exposed =
+        exposed.map(|admin| format!("admin listens on {admin}, where it answers everybody who reaches it"));
+    let observing = snapshot.table.routes().iter().filter(|route| route.mode == Mode::Observe);
+    let observing =
+        observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name));
+    let noted = snapshot.identities.iter().flat_map(|identity| {
+        identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
+    });
+    observing.chain(noted).chain(exposed).collect()
+}
+
+/// Whether only this machine reaches the address.
+fn is_local(bind: &str) -> bool {
+    bind.starts_with("localhost:")
+        || bind.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+}
