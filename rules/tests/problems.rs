@@ -186,6 +186,7 @@ fn wrong_values() -> Vec<Wrong> {
             "require.scopes[0]",
             "cannot be one of the caller's scopes",
         ),
+        (json!({"require": {}}), "require", "`require` requires nothing"),
         // They load, and cannot stand on the route.
         (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
         (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
