@@ -177,7 +177,9 @@ async fn an_expectation_is_met() {
     let bearer = format!("authorization: Bearer {}", stage.token());
     let data = format!("@{}", file.display());
     for path in ["/v1/acme/documents", "/v1/acme/files"] {
-        let args = ["--http1.1", "-H", "expect: 100-continue", "-H", &bearer, "--data-binary", &data];
+        let json = "content-type: application/json";
+        let args =
+            ["--http1.1", "-H", "expect: 100-continue", "-H", &bearer, "-H", json, "--data-binary", &data];
         let reply = harness::curl::curl(&stage, path, &args).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.stderr);
         assert_eq!(reply.json()["sha256"], sha256(&body), "{path}");
