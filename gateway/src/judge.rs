@@ -15,8 +15,9 @@ use serde_json::{Map, Value};
 use crate::config::load::Loaded;
 use crate::pipeline::accept::{self, Arrival};
 use crate::pipeline::dispatch::{self, Way};
+use crate::pipeline::identify::{Got, Identified};
 use crate::pipeline::refuse::{self, Answer};
-use crate::pipeline::{enforce, forward, inspect, now_ms};
+use crate::pipeline::{enforce, forward, identify, inspect, now_ms};
 use crate::snapshot::{Expectation, Snapshot, Test};
 use crate::visit::Visit;
 
@@ -99,6 +100,9 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
         return Ok(way);
     }
     assume(visit, case)?;
+    if let Identified::Wants(want) = enforce::caller(visit, head, &Got::default(), &mut |_| {})? {
+        return Err(identify::unanswered(&want));
+    }
     enforce::head(visit, head, &mut |_| {})?;
     let Some(route) = visit.route() else { return Ok(way) };
     let (max, needed) = (route.plan.body_max(), route.plan.needs_body());
@@ -113,7 +117,7 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
 
 /// Takes the case's caller for granted, where the route has callers at all.
 pub fn assume(visit: &mut Visit, case: &Case<'_>) -> Result<(), Refusal> {
-    let identity = visit.route().and_then(|route| route.identity.clone());
+    let identity = visit.route().and_then(|route| route.identities.first().cloned());
     if let (Some(facts), Some(identity)) = (case.caller, identity) {
         visit.caller = Some(identity.gate.assume(facts)?);
     }

@@ -6,6 +6,8 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;
+pub mod fetch;
+pub mod identity;
 pub mod judge;
 pub mod mends;
 pub mod metrics;

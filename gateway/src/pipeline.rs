@@ -21,13 +21,9 @@ use rules::verdict::Refusal;
 use crate::access_log::AccessLog;
 use crate::edge::Connection;
 use crate::mends::held_body::BodyBudget;
-use crate::mends::unasked_101::Interim;
-use crate::mends::{Loan, chunk_terminator, cookie_crumbs, late_flush};
-use crate::metrics::{Counted, Outcome, Registry, RouteMetrics};
+use crate::mends::{chunk_terminator, cookie_crumbs, late_flush};
+use crate::metrics::{Outcome, Registry, RouteMetrics};
 use crate::snapshot::Snapshot;
-use crate::upstream::clock::Watch;
-use crate::upstream::{InFlight, Server};
-use crate::visit::Visit;
 
 pub mod accept;
 mod answer;
@@ -36,12 +32,15 @@ pub mod dispatch;
 pub mod enforce;
 mod faults;
 pub mod forward;
+pub mod identify;
 pub mod inspect;
 pub mod log;
+mod passing;
 mod peer;
 pub mod refuse;
 mod witness;
 
+pub use passing::Passing;
 pub use witness::Doorkeeper;
 
 /// Bytes of request bodies that may be held in memory at once, for gates that need the whole of one.
@@ -101,25 +100,6 @@ impl Gateway {
     pub fn new(live: Arc<ArcSwap<Live>>, log: Arc<AccessLog>) -> Self {
         Self { live, log, budget: BodyBudget::new(HELD_BYTES) }
     }
-}
-
-/// A visit with what only the wire knows of it.
-pub struct Passing {
-    visit: Visit,
-    live: Arc<Live>,
-    connection: Arc<Connection>,
-    loan: Option<Loan>,
-    interim: Interim,
-    server: Option<(Arc<Server>, InFlight)>,
-    watch: Option<Watch>,
-    tries: usize,
-    body_seen: u64,
-    body_ended: bool,
-    upstream_began: Option<Instant>,
-    upstream_ended: Option<Instant>,
-    upstream_status: Option<u16>,
-    waited: Duration,
-    in_flight: Option<Counted>,
 }
 
 /// None until the head was read.
@@ -316,84 +296,10 @@ impl Gateway {
             return Ok(way);
         }
         passing.in_flight = Some(passing.metrics().enter());
+        passing.identify(session.req_header()).await?;
         let Passing { visit, live, .. } = &mut *passing;
         enforce::head(visit, session.req_header(), &mut live.laps())?;
         bodies::hold(session, passing, &self.budget).await?;
         Ok(way)
-    }
-}
-
-impl Passing {
-    fn begin(live: Arc<Live>, connection: Arc<Connection>, head: &RequestHeader) -> Self {
-        let arrival = accept::Arrival {
-            peer: connection.peer().ip(),
-            tls: connection.listener() == crate::edge::Kind::Https,
-            now_ms: now_ms(),
-        };
-        Self {
-            visit: accept::begin(Arc::clone(&live.snapshot), arrival, head),
-            live,
-            connection,
-            loan: None,
-            interim: Interim::default(),
-            server: None,
-            watch: None,
-            tries: 0,
-            body_seen: 0,
-            body_ended: false,
-            upstream_began: None,
-            upstream_ended: None,
-            upstream_status: None,
-            waited: Duration::ZERO,
-            in_flight: None,
-        }
-    }
-
-    fn metrics(&self) -> &RouteMetrics {
-        self.live.metrics(self.visit.found.map(|(index, _)| index))
-    }
-
-    fn count(&self, outcome: Outcome) {
-        if let Some((server, _)) = &self.server {
-            server.count(outcome);
-        }
-    }
-
-    async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
-        let answer = refuse::refusal(&self.visit, &refusal, Some(&session.req_header().headers));
-        (self.visit.refusal, self.visit.observed) = (Some(refusal), false);
-        answer::write(session, answer).await
-    }
-
-    fn finish(&mut self, session: &Session, log: &AccessLog) {
-        let total = self.visit.began.elapsed();
-        // A tunnel's time is the peers' until it ends.
-        let ended = self.upstream_ended.filter(|_| !self.visit.upgrade).unwrap_or_else(Instant::now);
-        let upstream = self.upstream_began.map(|began| ended - began);
-        let status = session.response_written().map(|answer| answer.status.as_u16());
-        let passage = log::Passage {
-            protocol: Some(if session.is_http2() { "HTTP/2.0" } else { "HTTP/1.1" }),
-            tls: self.connection.tls().map(|facts| facts.version),
-            status,
-            bytes_in: u64::try_from(session.body_bytes_read()).unwrap_or_default(),
-            bytes_out: u64::try_from(session.body_bytes_sent()).unwrap_or_default(),
-            asked: self.upstream_began.is_some(),
-            upstream_status: self.upstream_status,
-            theirs: upstream
-                .map(|upstream| upstream + self.waited)
-                .or(Some(self.waited).filter(|waited| !waited.is_zero())),
-            total,
-        };
-        let ours = total.saturating_sub(passage.theirs.unwrap_or_default());
-        let metrics = self.metrics();
-        let method = &session.req_header().method;
-        metrics.record(method, status.unwrap_or_default(), log::decision(&self.visit), total, ours);
-        if let Some(refusal) = &self.visit.refusal {
-            metrics.refuse(refusal.code);
-        }
-        if let Some(status) = self.upstream_status {
-            self.count(Outcome::of_status(status));
-        }
-        log.write(log::line(&self.visit, session.req_header(), &passage));
     }
 }

@@ -13,6 +13,7 @@ use rules::route::Table;
 
 use crate::config::raw::{Environment, Mode, TlsVersion};
 use crate::edge::EdgeLimits;
+use crate::identity::Identity;
 use crate::redact::Redactor;
 use crate::upstream::Upstream;
 
@@ -32,8 +33,8 @@ pub struct Snapshot {
     pub table: Table<Route>,
     /// The backends, by name.
     pub upstreams: Vec<Arc<Upstream>>,
-    /// The identities, by name.
-    pub identities: Vec<Arc<IdentityDef>>,
+    /// The identities, each at its `index`.
+    pub identities: Vec<Identity>,
     /// Header fields that only the gateway sets: a client's own are removed on every route.
     pub owned: Vec<HeaderName>,
     /// What is logged.
@@ -122,8 +123,8 @@ pub struct Route {
     pub websocket: bool,
     /// Whether its gates refuse.
     pub mode: Mode,
-    /// The identity that its callers have.
-    pub identity: Option<Arc<IdentityDef>>,
+    /// The identities that its callers have; none on a public route.
+    pub identities: Vec<Arc<IdentityDef>>,
 }
 
 /// How long an upstream may take.

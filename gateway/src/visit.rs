@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
+use rules::credential::Via;
 use rules::path::Path;
 use rules::route::Spans;
 use rules::verdict::Refusal;
-use rules::view::{Caller, View};
+use rules::view::{Caller, ClientCertificate, View};
 
 use crate::snapshot::{Route, Snapshot};
 
@@ -42,8 +43,12 @@ pub struct Visit {
     pub found: Option<(usize, Spans)>,
     /// Whether the request may become a WebSocket.
     pub upgrade: bool,
+    /// The certificate that the client showed on its connection.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Who calls.
     pub caller: Option<Arc<Caller>>,
+    /// How the caller's credential came.
+    pub via: Option<Via>,
     /// The refusal that decided, or the first one that was only observed.
     pub refusal: Option<Refusal>,
     /// Whether the refusal was only observed.
@@ -69,9 +74,12 @@ impl Visit {
             query: head.uri.query(),
             host: &self.host,
             headers: &head.headers,
+            secure: self.secure,
             client: self.client,
+            certificate: self.certificate.as_deref(),
             captures,
             caller: self.caller.as_deref(),
+            via: self.via,
             now_ms: self.now_ms,
         }
     }

@@ -1,7 +1,9 @@
 //! What may pass: the pure core of portcullis. Facts in, verdict out; no I/O, no clock, no threads.
 
+pub mod credential;
 pub mod framing;
 pub mod host;
+pub mod identities;
 pub mod path;
 pub mod plan;
 pub mod policies;

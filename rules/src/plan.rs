@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::policy::{BodyGate, Gates, HeadGate, IdentityGate, Standing, Verdict};
+use crate::credential::Credential;
+use crate::policies::identity::IdentityRef;
+use crate::policy::{Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy, Standing, Verdict};
 use crate::problem::Place;
 use crate::verdict::Refusal;
-use crate::view::{Caller, View};
+use crate::view::View;
 
 /// Bytes of a body where the configuration says nothing.
 pub const BODY_MAX_DEFAULT: u64 = 10 * 1024 * 1024;
@@ -30,9 +32,24 @@ impl Plan {
         !self.gates.body.is_empty()
     }
 
-    /// Who calls; nobody on a public route.
-    pub fn identify(&self, view: &View<'_>) -> Result<Option<Arc<Caller>>, Refusal> {
-        self.gates.identity.as_ref().map(|standing| standing.gate.identify(view)).transpose()
+    /// The credential that decides who calls, with the identity that it is for: the first to which the request
+    /// shows one. None on a public route.
+    ///
+    /// # Errors
+    /// When the request shows none, or one that is no credential at all.
+    pub fn presented<'v>(
+        &self,
+        view: &View<'v>,
+    ) -> Result<Option<(&Arc<IdentityDef>, Credential<'v>)>, Refusal> {
+        for accepted in &self.gates.identities {
+            if let Some(credential) = accepted.def.gate.presented(view)? {
+                return Ok(Some((&accepted.def, credential)));
+            }
+        }
+        match self.gates.identities.first() {
+            Some(accepted) => Err(accepted.def.gate.missing()),
+            None => Ok(None),
+        }
     }
 
     /// Asks the gates that need no body, in order. `heard` learns every gate's verdict and says what becomes of a
@@ -53,7 +70,7 @@ impl Plan {
 
     /// Walks the gates one by one for `portcullis explain`.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
-        let identity = self.gates.identity.iter().map(Step::Identity);
+        let identity = self.gates.identities.iter().map(Step::Identity);
         let head = self.gates.head.iter().map(Step::Head);
         let body = self.gates.body.iter().map(Step::Body);
         identity.chain(head).chain(body)
@@ -76,7 +93,7 @@ fn ask(
 /// One gate of a plan, as `explain` shows it.
 pub enum Step<'a> {
     /// Says who calls.
-    Identity(&'a Standing<dyn IdentityGate>),
+    Identity(&'a Accepted),
     /// Judges the head.
     Head(&'a Standing<dyn HeadGate>),
     /// Judges the body.
@@ -87,7 +104,7 @@ impl Step<'_> {
     /// The policy's key.
     pub fn policy(&self) -> &'static str {
         match self {
-            Self::Identity(standing) => standing.policy,
+            Self::Identity(_) => IdentityRef::KEY,
             Self::Head(standing) => standing.policy,
             Self::Body(standing) => standing.policy,
         }
@@ -96,7 +113,7 @@ impl Step<'_> {
     /// The configuration that made the gate.
     pub fn place(&self) -> &Place {
         match self {
-            Self::Identity(standing) => &standing.place,
+            Self::Identity(accepted) => &accepted.place,
             Self::Head(standing) => &standing.place,
             Self::Body(standing) => &standing.place,
         }

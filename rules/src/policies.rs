@@ -5,7 +5,6 @@
 
 pub mod body;
 pub mod identity;
-pub mod jwt;
 pub mod require;
 pub mod tenant;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::credential::{Credential, Doubt, Evidence, KeySource, Login, Vouched};
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
 use crate::verdict::Refusal;
@@ -19,10 +20,27 @@ use crate::view::{Caller, View};
 /// A gate's answer at the head and body stages.
 pub type Verdict = Result<(), Refusal>;
 
-/// Says who calls. A route has one, or a written reason why it has none.
+/// Says who calls. A route has at least one, or a written reason why it has none.
 pub trait IdentityGate: Send + Sync {
-    /// The verified caller, or why there is none.
-    fn identify(&self, view: &View<'_>) -> Result<Arc<Caller>, Refusal>;
+    /// The credential of this kind that the request shows, if it shows one.
+    ///
+    /// # Errors
+    /// When it shows several, or one that cannot be read: another identity must not be asked instead.
+    fn presented<'v>(&self, view: &View<'v>) -> Result<Option<Credential<'v>>, Refusal>;
+
+    /// Whom the credential shows.
+    ///
+    /// # Errors
+    /// Why nobody, or what has to be found out first.
+    fn verify(
+        &self,
+        view: &View<'_>,
+        credential: &Credential<'_>,
+        evidence: Evidence<'_>,
+    ) -> Result<Vouched, Doubt>;
+
+    /// The refusal of a request that shows nothing.
+    fn missing(&self) -> Refusal;
 
     /// The caller that a credential with these facts (`user`, `tenant`, `roles`, `scopes`, other claims) would
     /// tell: for `portcullis test` and `explain`, never for a request.
@@ -84,22 +102,40 @@ pub struct RouteFacts<'a> {
     pub public: bool,
     /// Where the route stands in the configuration.
     pub place: Place,
-    /// The identity in force, unless public.
-    pub identity: Option<&'a IdentityDef>,
+    /// The identities in force, unless public.
+    pub identities: &'a [Arc<IdentityDef>],
 }
 
 /// A configured identity.
 pub struct IdentityDef {
     /// Its name in the configuration.
     pub name: Arc<str>,
+    /// Its place among the identities.
+    pub index: usize,
     /// The gate that verifies its credentials.
     pub gate: Arc<dyn IdentityGate>,
     /// Which facts of a caller it can tell.
     pub tells: Tells,
     /// Header fields that only the gateway may set: clients' copies are removed on every route.
     pub owns: Vec<HeaderName>,
+    /// Query parameters that carry its credential: never forwarded and never logged.
+    pub hides: Vec<String>,
+    /// The keys that have to be fetched for it.
+    pub keys: Option<KeySource>,
+    /// The login service that has to be asked for it.
+    pub login: Option<Login>,
+    /// Whether a verified credential is worth remembering.
+    pub remembers: bool,
     /// What an operator should know of it: sentences, without key material.
     pub notes: Vec<String>,
+}
+
+/// An identity that a route accepts.
+pub struct Accepted {
+    /// The configuration that named it.
+    pub place: Place,
+    /// The identity.
+    pub def: Arc<IdentityDef>,
 }
 
 /// The facts of a caller that an identity's `claims` map.
@@ -156,8 +192,8 @@ pub struct Standing<G: ?Sized> {
 /// The gates of one route, collected in the registry's order.
 #[derive(Default)]
 pub struct Gates {
-    /// Who calls.
-    pub identity: Option<Standing<dyn IdentityGate>>,
+    /// Who calls: the first to which the request shows a credential decides. Empty on a public route.
+    pub identities: Vec<Accepted>,
     /// Before the body.
     pub head: Vec<Standing<dyn HeadGate>>,
     /// Over the whole body.

@@ -11,6 +11,10 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 /// The newtype name by which [`OneOrMany`] asks a deserializer for items where there is a list.
 pub const ONE_OR_MANY: &str = "$portcullis::OneOrMany";
 
+/// The name by which an enum asks a deserializer for its variant in the key `kind` of a mapping, and for its
+/// value in the whole of it.
+pub const BY_KIND: &str = "$portcullis::ByKind";
+
 /// One value, or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOrMany<T>(pub Vec<T>);

@@ -7,16 +7,15 @@
 //! use rules::token::{Algorithm, ClaimPath, KeySet, Verifier};
 //!
 //! let keys = KeySet::from_secret(b"an example's secret, 32 bytes long", &[Algorithm::Hs256])?;
-//! let verifier = Verifier::compile("https://issuer.example/", vec!["api".to_owned()], 30, keys)?;
+//! let verifier = Verifier::compile("https://issuer.example/", vec!["api".to_owned()], 30)?;
 //! let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhIn0.AAAA";
-//! let fault = verifier.verify(token, 1_800_000_000).unwrap_err();
+//! let fault = verifier.verify(&keys, token, 1_800_000_000).unwrap_err();
 //! assert_eq!(fault.code.name(), "token_invalid");
 //! # assert!(ClaimPath::parse("/realm_access/roles").is_ok());
 //! # Ok::<(), rules::token::KeyError>(())
 //! ```
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -47,13 +46,12 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// How many keys a token without `kid` may cost.
 const MAX_TRIES: usize = 4;
 
-/// What a token must be to be believed.
+/// What a token must be to be believed. The keys are told at each verification: an issuer changes its own.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     issuer: String,
     audience: Vec<String>,
     leeway: i64,
-    keys: Arc<KeySet>,
 }
 
 /// Why a token is not believed.
@@ -87,12 +85,7 @@ impl Verifier {
     ///
     /// # Errors
     /// When issuer or audience is empty (both are always required) or the leeway is above [`MAX_LEEWAY`].
-    pub fn compile(
-        issuer: impl Into<String>,
-        audience: Vec<String>,
-        leeway: u32,
-        keys: impl Into<Arc<KeySet>>,
-    ) -> Result<Self, KeyError> {
+    pub fn compile(issuer: impl Into<String>, audience: Vec<String>, leeway: u32) -> Result<Self, KeyError> {
         let issuer = issuer.into();
         if issuer.is_empty() {
             return Err(KeyError::new("the issuer is empty; give the `iss` that the tokens carry"));
@@ -105,65 +98,26 @@ impl Verifier {
                 "the leeway is above {MAX_LEEWAY} s; set the clocks right instead"
             )));
         }
-        Ok(Self { issuer, audience, leeway: i64::from(leeway), keys: keys.into() })
+        Ok(Self { issuer, audience, leeway: i64::from(leeway) })
     }
 
-    /// The same expectations with other keys, as after the issuer changed its own.
-    #[must_use]
-    pub fn with_keys(&self, keys: impl Into<Arc<KeySet>>) -> Self {
-        Self { keys: keys.into(), ..self.clone() }
-    }
-
-    /// The claims of `token` if all of it is right at `now` (Unix seconds). No claim is read before the
-    /// signature holds.
+    /// The claims of `token` if one of `keys` signed it and all of it is right at `now` (Unix seconds). No claim
+    /// is read before the signature holds.
     ///
     /// # Errors
     /// The first check that failed.
-    pub fn verify(&self, token: &str, now: i64) -> Result<Claims, TokenFault> {
+    pub fn verify(&self, keys: &KeySet, token: &str, now: i64) -> Result<Claims, TokenFault> {
         if token.len() > MAX_TOKEN {
             return Err(TokenFault::invalid("the token is longer than 8 KiB"));
         }
         let parts = Parts::parse(token)?;
         let header = Header::parse(&parts.header)?;
-        self.check_signature(&header, &parts)?;
+        check_signature(keys, &header, &parts)?;
         let object = strict_json::object(&parts.payload)
             .ok_or(TokenFault::invalid("the claims are not a JSON object whose names differ"))?;
         self.check_parties(&object)?;
-        let exp = self.check_times(&object, now)?;
-        Ok(Claims::new(object, exp))
-    }
-
-    /// Whether claims that were verified before still hold at `now`: for those who remember tokens.
-    ///
-    /// # Errors
-    /// When they have expired, or are not valid yet because the clock was set back.
-    pub fn recheck(&self, claims: &Claims, now: i64) -> Result<(), TokenFault> {
-        self.check_times(claims.object(), now).map(|_| ())
-    }
-
-    fn check_signature(&self, header: &Header, parts: &Parts<'_>) -> Result<(), TokenFault> {
-        let named = header.kid.as_deref().and_then(|kid| self.keys.named(kid));
-        let candidates = match (named, &header.kid) {
-            (Some(key), _) => vec![key],
-            // Keys without a name (a secret, a PEM) serve tokens that name theirs, too.
-            (None, Some(_)) => self.keys.fitting(header.algorithm).filter(|key| !key.is_named()).collect(),
-            (None, None) => self.keys.fitting(header.algorithm).collect(),
-        };
-        if candidates.len() > MAX_TRIES {
-            return Err(TokenFault::invalid("too many keys could be meant by the token"));
-        }
-        let mut tried = false;
-        for check in candidates.into_iter().filter_map(|key| key.check(header.algorithm)) {
-            tried = true;
-            if check.verify(parts.signed.as_bytes(), &parts.signature) {
-                return Ok(());
-            }
-        }
-        Err(match (tried, named.is_some(), header.kid.is_some()) {
-            (_, false, true) => TokenFault::unknown_key("no key has the token's `kid`"),
-            (true, ..) => TokenFault::invalid("the signature does not verify"),
-            (false, ..) => TokenFault::invalid("no key is meant for the token's `alg`"),
-        })
+        let (from, until) = self.check_times(&object, now)?;
+        Ok(Claims::new(object, from, until))
     }
 
     fn check_parties(&self, claims: &Map<String, Value>) -> Result<(), TokenFault> {
@@ -186,13 +140,15 @@ impl Verifier {
         if meant { Ok(()) } else { Err(TokenFault::invalid("`aud` names none of the audiences")) }
     }
 
-    fn check_times(&self, claims: &Map<String, Value>, now: i64) -> Result<i64, TokenFault> {
+    /// From when until when the token holds, leeway included.
+    fn check_times(&self, claims: &Map<String, Value>, now: i64) -> Result<(i64, i64), TokenFault> {
         let bad = "`exp`, `nbf` or `iat` is not a time in seconds";
         let time =
             |name| claims.get(name).map(|value| seconds(value).ok_or(TokenFault::invalid(bad))).transpose();
         let exp = time("exp")?.ok_or(TokenFault::invalid("`exp` is missing"))?;
         let (nbf, iat) = (time("nbf")?, time("iat")?);
-        if now >= exp.saturating_add(self.leeway) {
+        let until = exp.saturating_add(self.leeway);
+        if now >= until {
             return Err(TokenFault::expired("`exp` is past"));
         }
         let soon = now.saturating_add(self.leeway);
@@ -202,8 +158,34 @@ impl Verifier {
         if iat.is_some_and(|iat| iat > soon) {
             return Err(TokenFault::invalid("`iat` is in the future"));
         }
-        Ok(exp)
+        let from = nbf.max(iat).map_or(i64::MIN, |time| time.saturating_sub(self.leeway));
+        Ok((from, until))
     }
+}
+
+fn check_signature(keys: &KeySet, header: &Header, parts: &Parts<'_>) -> Result<(), TokenFault> {
+    let named = header.kid.as_deref().and_then(|kid| keys.named(kid));
+    let candidates = match (named, &header.kid) {
+        (Some(key), _) => vec![key],
+        // Keys without a name (a secret, a PEM) serve tokens that name theirs, too.
+        (None, Some(_)) => keys.fitting(header.algorithm).filter(|key| !key.is_named()).collect(),
+        (None, None) => keys.fitting(header.algorithm).collect(),
+    };
+    if candidates.len() > MAX_TRIES {
+        return Err(TokenFault::invalid("too many keys could be meant by the token"));
+    }
+    let mut tried = false;
+    for check in candidates.into_iter().filter_map(|key| key.check(header.algorithm)) {
+        tried = true;
+        if check.verify(parts.signed.as_bytes(), &parts.signature) {
+            return Ok(());
+        }
+    }
+    Err(match (tried, named.is_some(), header.kid.is_some()) {
+        (_, false, true) => TokenFault::unknown_key("no key has the token's `kid`"),
+        (true, ..) => TokenFault::invalid("the signature does not verify"),
+        (false, ..) => TokenFault::invalid("no key is meant for the token's `alg`"),
+    })
 }
 
 /// A `NumericDate` (RFC 7519, 2) in whole seconds; fractions are dropped.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
+use crate::credential::Via;
 use crate::route::Captures;
 
 /// The facts of one request, as every gate sees them.
@@ -21,12 +22,18 @@ pub struct View<'a> {
     pub host: &'a str,
     /// The header fields as the client sent them.
     pub headers: &'a HeaderMap,
+    /// Whether the client speaks https.
+    pub secure: bool,
     /// The client's address, after trusted proxies were peeled off.
     pub client: IpAddr,
+    /// The certificate that the client showed and an authority of ours vouches for.
+    pub certificate: Option<&'a ClientCertificate>,
     /// What the route's pattern captured, by name.
     pub captures: Option<Captures<'a>>,
     /// Who calls, once an identity gate has said so.
     pub caller: Option<&'a Caller>,
+    /// How the caller's credential came.
+    pub via: Option<Via>,
     /// Now, in milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
@@ -41,6 +48,19 @@ impl View<'_> {
     pub fn now(&self) -> i64 {
         self.now_ms.div_euclid(1000)
     }
+}
+
+/// A client's certificate, after its chain was verified.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// What it says, as claims: `subject`, `issuer`, `san`, `serial`.
+    pub claims: Map<String, Value>,
+    /// The SHA-256 of its DER form.
+    pub fingerprint: [u8; 32],
+    /// The first second (Unix time) in which it is valid.
+    pub from: i64,
+    /// The first second in which it no longer is.
+    pub until: i64,
 }
 
 /// A claim as it was found: absence and nonsense are different faults, and neither is a value.

@@ -17,16 +17,19 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rules::credential::{Doubt, Evidence, Vouched};
+use rules::identities::{self, Making};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::body::too_large;
-use rules::policies::{REGISTRY, RawScope, Scope, jwt};
+use rules::policies::identity::IdentityRef;
+use rules::policies::{REGISTRY, RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::Place;
 use rules::route::{Lookup, Pattern, Table};
 use rules::secret::Secret;
 use rules::verdict::{Code, Refusal};
-use rules::view::View;
+use rules::view::{Caller, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -136,7 +139,7 @@ fn mint(changes: &Map<String, Value>) -> String {
 struct Route {
     table: Table<()>,
     plan: Plan,
-    identity: Option<Arc<IdentityDef>>,
+    identities: Vec<Arc<IdentityDef>>,
 }
 
 macro_rules! raw_scope {
@@ -157,9 +160,11 @@ fn compile(file: &File) -> Route {
     let mut identities = BTreeMap::new();
     let session = Map::from_iter([("session".to_owned(), session())]);
     let written = if file.identities.is_empty() { &session } else { &file.identities };
-    for (name, raw) in written {
+    for (index, (name, raw)) in written.iter().enumerate() {
         let raw = plain::read(raw.clone()).unwrap();
-        let def = jwt::compile(name, &raw, &Place::root().key("identities"), &Keys).ok().unwrap();
+        let at = Place::root().key("identities");
+        let making = Making { name, index, at, library: &Keys, production: true };
+        let def = identities::compile(&raw, &making).ok().unwrap();
         identities.insert(name.clone(), Arc::new(def));
     }
     let settle = |outer: &Scope, written: &Map<String, Value>, relax: &[String]| {
@@ -173,22 +178,26 @@ fn compile(file: &File) -> Route {
     let scope = settle(&settle(&Scope::default(), &file.defaults, &[]), &file.policies, &file.relax);
     let patterns: Vec<_> = file.patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect();
     let captures: Vec<String> = patterns[0].names().map(str::to_owned).collect();
-    let named = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
-    let identity = named.filter(|_| !file.public);
+    let named = scope.identity.iter().flat_map(IdentityRef::defs).cloned();
+    let identities: Vec<_> = named.filter(|_| !file.public).collect();
     let facts = RouteFacts {
         captures: &captures,
         public: file.public,
         place: Place::root(),
-        identity: identity.as_deref(),
+        identities: &identities,
     };
     let plan = scope.plan(&facts).unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
-    Route { table: Table::compile(vec![(patterns, ())]).unwrap(), plan, identity }
+    Route { table: Table::compile(vec![(patterns, ())]).unwrap(), plan, identities }
 }
 
 fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
     let (method, target) = request.send.split_once(' ').unwrap();
     let method: Method = method.parse().unwrap();
-    let path = Path::parse(target.as_bytes())?;
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let path = Path::parse(path.as_bytes())?;
     let captures = match route.table.find(&method, &path) {
         Lookup::Found(found) => found.captures,
         Lookup::MethodNotAllowed { .. } => {
@@ -212,17 +221,25 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
     let mut view = View {
         method: &method,
         path: path.as_str(),
-        query: None,
+        query,
         host: "app.test",
+        secure: true,
         headers: &headers,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        certificate: None,
         captures: Some(captures),
         caller: None,
+        via: None,
         now_ms: NOW * 1000,
     };
-    let caller = match (&request.caller, &route.identity) {
+    let caller = match (&request.caller, route.identities.first()) {
         (Some(facts), Some(identity)) => Some(identity.gate.assume(facts)?),
-        _ => route.plan.identify(&view)?,
+        _ => match route.plan.presented(&view)? {
+            Some((def, credential)) => {
+                Some(vouched(def.gate.verify(&view, &credential, Evidence::default()))?)
+            }
+            None => None,
+        },
     };
     view.caller = caller.as_deref();
     route.plan.judge_head(&view, |_, _| false)?;
@@ -231,6 +248,16 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
         return Err(too_large(route.plan.body_max(), None));
     }
     if route.plan.needs_body() { route.plan.judge_body(&view, &body, |_, _| false) } else { Ok(()) }
+}
+
+fn vouched(verdict: Result<Vouched, Doubt>) -> Result<Arc<Caller>, Refusal> {
+    match verdict {
+        Ok(vouched) => Ok(vouched.caller),
+        Err(Doubt::Refused(refusal) | Doubt::UnknownKey(refusal)) => Err(refusal),
+        Err(Doubt::Ask(_)) => {
+            Err(Refusal::new(Code::KeysUnavailable, "identity", "nobody can be asked here"))
+        }
+    }
 }
 
 fn folder() -> PathBuf {

@@ -11,7 +11,9 @@ use std::fs;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use rules::policies::{RawScope, Scope, jwt};
+use rules::identities::{self, Making};
+use rules::policies::identity::IdentityRef;
+use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::{Place, Problem};
 use rules::secret::Secret;
@@ -52,7 +54,8 @@ fn identity(changes: Value) -> Result<IdentityDef, Vec<Problem>> {
     let mut raw = session();
     let Value::Object(changes) = changes else { panic!("not an object") };
     raw.as_object_mut().unwrap().extend(changes);
-    jwt::compile("session", &plain::read(raw).unwrap(), &Place::root(), &Shelf)
+    let making = Making { name: "session", index: 0, at: Place::root(), library: &Shelf, production: true };
+    identities::compile(&plain::read(raw).unwrap(), &making)
 }
 
 macro_rules! raw_scope {
@@ -78,13 +81,13 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
     let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities };
     let outer = Scope::default().settle(&raw_scope(outer), &ground(Place::root().key("defaults"))).unwrap();
     let scope = outer.settle(&raw_scope(inner), &ground(Place::root()))?;
-    let named = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+    let named: Vec<_> = scope.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
     let captures = ["tenant".to_owned()];
     let facts = RouteFacts {
         captures: &captures,
         public: false,
         place: Place::root().key("match"),
-        identity: named.as_deref(),
+        identities: &named,
     };
     scope.plan(&facts).map(|_| ())
 }
@@ -104,6 +107,7 @@ fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str
 
 fn wrong_identities() -> Vec<Wrong> {
     vec![
+        (json!({"issuer": "http://issuer.test/"}), "issuer", "over plain http is refused in production"),
         (json!({"issuer": ""}), "issuer", "`issuer` is empty"),
         (json!({"audience": ""}), "audience", "`audience` is empty"),
         (json!({"audience": []}), "audience", "`audience` is empty"),
@@ -149,6 +153,9 @@ fn wrong_identities() -> Vec<Wrong> {
 fn wrong_values() -> Vec<Wrong> {
     vec![
         (json!({"identity": "sesion"}), "identity", "there is no identity `sesion`"),
+        (json!({"identity": ["session", "sesion"]}), "identity[1]", "there is no identity `sesion`"),
+        (json!({"identity": ["session", "session"]}), "identity[1]", "`session` is there twice"),
+        (json!({"identity": []}), "identity", "`identity` names no identity"),
         (
             json!({"tenant": "tenant"}),
             "tenant[0]",
@@ -202,7 +209,7 @@ fn wrong_widenings() -> Vec<(Value, Wrong)> {
             (
                 json!({"identity": "partner"}),
                 "identity",
-                "`partner` replaces the inherited identity `session`",
+                "`partner` is not among the inherited identities `session`",
             ),
         ),
         (
@@ -262,7 +269,13 @@ fn an_unknown_identity_is_mended_by_what_there_is() {
 
 #[test]
 fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
-    let broken = jwt::broken("session");
+    let broken = identities::broken(&Making {
+        name: "session",
+        index: 0,
+        at: Place::root(),
+        library: &Shelf,
+        production: true,
+    });
     assert!(broken.tells.tenant && broken.tells.roles && broken.tells.scopes);
     assert!(broken.gate.assume(&Map::new()).is_err());
 }
@@ -270,8 +283,8 @@ fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
 /// The literals that begin a sentence in the sources, in the pieces between their placeholders.
 fn sentences() -> Vec<(String, Vec<String>)> {
     let sources = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files: Vec<_> =
-        fs::read_dir(sources.join("policies")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folders = ["policies", "identities"].map(|folder| fs::read_dir(sources.join(folder)).unwrap());
+    let mut files: Vec<_> = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     files.push(sources.join("policies.rs"));
     let mut sentences = Vec::new();
     for file in files.iter().filter(|file| file.is_file()) {

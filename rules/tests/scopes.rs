@@ -18,8 +18,10 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestError, TestRunner};
+use rules::credential::{Credential, Doubt, Evidence, Via, Vouched};
 use rules::path::Path;
 use rules::plan::Plan;
+use rules::policies::identity::IdentityRef;
 use rules::policies::{REGISTRY, RawScope, Scope, monotone_keys};
 use rules::policy::{Ground, IdentityDef, IdentityGate, Relaxed, RouteFacts, Tells};
 use rules::problem::{Place, Problem};
@@ -37,8 +39,9 @@ mod draw {
     use rules::shapes::OneOrMany;
     use rules::units::Size;
 
-    pub(super) fn identity() -> impl Strategy<Value = String> {
-        select(vec!["alpha", "beta", "gamma"]).prop_map(str::to_owned)
+    pub(super) fn identity() -> impl Strategy<Value = OneOrMany<String>> {
+        subsequence(vec!["alpha", "beta", "gamma"], 1..=3)
+            .prop_map(|names| OneOrMany(names.into_iter().map(str::to_owned).collect()))
     }
 
     pub(super) fn tenant() -> impl Strategy<Value = RawTenant> {
@@ -120,13 +123,18 @@ rules::with_policies!(per_policy);
 struct Named(&'static str);
 
 impl IdentityGate for Named {
-    fn identify(&self, view: &View<'_>) -> Result<Arc<Caller>, Refusal> {
-        let presented = view.headers.get_all("x-credential").iter().any(|value| value == self.0);
-        if presented {
-            self.assume(&Map::new())
-        } else {
-            Err(Refusal::new(Code::TokenMissing, "identity", "another credential"))
-        }
+    fn presented<'v>(&self, view: &View<'v>) -> Result<Option<Credential<'v>>, Refusal> {
+        let presented = view.headers.get_all("x-credential").iter().find(|value| **value == self.0);
+        Ok(presented.map(|value| Credential { text: value.as_bytes().into(), via: Via::Header }))
+    }
+
+    fn verify(&self, _: &View<'_>, _: &Credential<'_>, _: Evidence<'_>) -> Result<Vouched, Doubt> {
+        let caller = self.assume(&Map::new()).map_err(Doubt::Refused)?;
+        Ok(Vouched { caller, from: i64::MIN, until: i64::MAX })
+    }
+
+    fn missing(&self) -> Refusal {
+        Refusal::new(Code::TokenMissing, "identity", "another credential")
     }
 
     fn assume(&self, _: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
@@ -150,9 +158,14 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
         .map(|(name, tells)| {
             let def = IdentityDef {
                 name: name.into(),
+                index: 0,
                 gate: Arc::new(Named(name)),
                 tells,
                 owns: Vec::new(),
+                hides: Vec::new(),
+                keys: None,
+                login: None,
+                remembers: false,
                 notes: Vec::new(),
             };
             (name.to_owned(), Arc::new(def))
@@ -245,8 +258,8 @@ impl Ways {
         Self { table: Table::compile(vec![(vec![pattern], ())]).unwrap(), captures }
     }
 
-    fn plan(&self, scope: &Scope, identity: Option<&IdentityDef>) -> Option<Plan> {
-        let facts = RouteFacts { captures: &self.captures, public: false, place: Place::root(), identity };
+    fn plan(&self, scope: &Scope, identities: &[Arc<IdentityDef>]) -> Option<Plan> {
+        let facts = RouteFacts { captures: &self.captures, public: false, place: Place::root(), identities };
         scope.plan(&facts).ok()
     }
 
@@ -276,13 +289,16 @@ impl Ways {
             path: path.as_str(),
             query: None,
             host: "app.test",
+            secure: true,
             headers: &headers,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            certificate: None,
             captures: Some(found.captures),
             caller: Some(&caller),
+            via: None,
             now_ms: 0,
         };
-        plan.identify(&view).is_ok()
+        plan.presented(&view).is_ok()
             && plan.judge_head(&view, |_, _| false).is_ok()
             && u64::try_from(request.body.len()).unwrap() <= plan.body_max()
             && plan.judge_body(&view, request.body.as_bytes(), |_, _| false).is_ok()
@@ -307,8 +323,8 @@ fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
     };
     let Ok(child) = settle(&parent, &sample.child.0, &ground(&relaxed)) else { return Ok(Tally::default()) };
     // Both are asked about the child's callers: another identity is the business of its own key.
-    let identity = child.identity.as_ref().map(|identity| Arc::clone(identity.def()));
-    let Some(whole) = ways.plan(&child, identity.as_deref()) else { return Ok(Tally::default()) };
+    let named: Vec<_> = child.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
+    let Some(whole) = ways.plan(&child, &named) else { return Ok(Tally::default()) };
     let kept = REGISTRY
         .iter()
         .filter(|row| !row.monotone.iter().any(|key| sample.relax.iter().any(|named| named == key)))
@@ -316,8 +332,8 @@ fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
     let everything = sample.relax.is_empty().then(|| ("the whole", parent.clone(), child.clone()));
     for (what, outer, inner) in kept.chain(everything) {
         // A parent that cannot stand on the route admits nobody.
-        let outer = ways.plan(&outer, identity.as_deref());
-        let inner = ways.plan(&inner, identity.as_deref()).ok_or(format!("{what} does not stand alone"))?;
+        let outer = ways.plan(&outer, &named);
+        let inner = ways.plan(&inner, &named).ok_or(format!("{what} does not stand alone"))?;
         for request in &sample.requests {
             let admitted = outer.as_ref().is_some_and(|outer| ways.admits(outer, request));
             if ways.admits(&inner, request) && !admitted {

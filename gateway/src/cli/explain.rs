@@ -13,6 +13,7 @@ use crate::config::load::Loaded;
 use crate::judge::{self, Case};
 use crate::pipeline::accept;
 use crate::pipeline::dispatch::{self, Way};
+use crate::pipeline::identify;
 use crate::visit::Visit;
 
 /// Walks one request through the pipeline: each gate, its verdict, the line that made it.
@@ -178,18 +179,24 @@ fn gates(
 ) {
     let snapshot = std::sync::Arc::clone(&visit.snapshot);
     let Some(route) = visit.found.and_then(|(index, _)| snapshot.table.routes().get(index)) else { return };
+    let mut identified = false;
     for step in route.plan.steps() {
         let line = loaded.line(step.place());
         let verdict = match step {
-            Step::Identity(standing) => match (assumed.take(), &visit.caller) {
-                (Some(refusal), _) => Err(refusal),
-                (None, Some(_)) => Ok(Some("the caller is taken for granted (--as)".to_owned())),
-                (None, None) => standing.gate.identify(&visit.view(head)).map(|caller| {
-                    let user = caller.user.value().map(|user| format!("user {user}"));
-                    visit.caller = Some(caller);
-                    user
-                }),
-            },
+            // All of them are asked at once, and one decides.
+            Step::Identity(_) if identified => continue,
+            Step::Identity(_) => {
+                identified = true;
+                let granted = visit.caller.is_some();
+                let verdict = assumed.take().map_or_else(|| identify::offline(visit, head), Err);
+                verdict.map(|()| {
+                    Some(if granted {
+                        "the caller is taken for granted (--as)".to_owned()
+                    } else {
+                        who(visit)
+                    })
+                })
+            }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
             Step::Body(standing) => standing.gate.judge(&visit.view(head), case.body).map(|()| None),
         };
@@ -202,6 +209,11 @@ fn gates(
         }
     }
     rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));
+}
+
+fn who(visit: &Visit) -> String {
+    let identity = visit.caller.as_ref().map_or("nobody", |caller| &caller.identity);
+    visit.user().map_or_else(|| identity.to_owned(), |user| format!("{identity}: user {user}"))
 }
 
 fn outcome(end: &judge::End) -> (String, Value) {

@@ -113,7 +113,7 @@ mod tests {
     fn verified(token: &str, algorithm: Algorithm, now: i64) -> Option<Claims> {
         let keys = KeySet::from_secret(SECRET.as_bytes(), &[algorithm]).unwrap();
         let audience = vec!["api.example.com".to_owned()];
-        Verifier::compile("https://auth.example.com/", audience, 0, keys).unwrap().verify(token, now).ok()
+        Verifier::compile("https://auth.example.com/", audience, 0).unwrap().verify(&keys, token, now).ok()
     }
 
     #[test]

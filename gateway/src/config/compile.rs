@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rules::policies::jwt;
+use rules::identities::{self, Making};
 use rules::policy::{IdentityDef, Library};
 use rules::problem::{Place, Problem};
 
 use super::raw::{Environment, RawConfig};
+use crate::identity::Identity;
 use crate::snapshot::Snapshot;
 
 mod listen;
@@ -53,7 +54,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     secrets::check(raw, &mut problems);
     let site = listen::compile(raw, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
-    let identities = identities(raw, library, &mut problems);
+    let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
     let log = logs::compile(&raw.logs, &mut problems);
@@ -64,8 +65,10 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     }
     let effective = serde_json::to_value(raw)
         .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
-    let identities: Vec<Arc<IdentityDef>> = identities.into_values().collect();
-    let mut owned: Vec<_> = identities.iter().flat_map(|identity| identity.owns.iter().cloned()).collect();
+    // In the order of their names, which is that of their `index`.
+    let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
+    let mut owned: Vec<_> =
+        identities.iter().flat_map(|identity| identity.def.owns.iter().cloned()).collect();
     owned.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     owned.dedup();
     Ok(Snapshot {
@@ -107,27 +110,21 @@ fn replaced_identity(
     }
 }
 
-fn identities(
+fn identify(
     raw: &RawConfig,
     library: &dyn Library,
     problems: &mut Problems,
 ) -> BTreeMap<String, Arc<IdentityDef>> {
     let at = Place::root().key("identities");
-    let mut identities = BTreeMap::new();
-    for (name, identity) in &raw.identities {
-        let at = at.key(name);
-        if raw.environment == Environment::Production && identity.issuer.starts_with("http://") {
-            problems.push(
-                at.key("issuer")
-                    .problem("an issuer over plain http is refused in production")
-                    .remedy("write the issuer's https:// name"),
-            );
-        }
-        let compiled = problems.keep_all(jwt::compile(name, identity, &at, library));
-        let identity = compiled.unwrap_or_else(|| jwt::broken(name));
-        identities.insert(name.clone(), Arc::new(identity));
+    let mut known = BTreeMap::new();
+    for (index, (name, identity)) in raw.identities.iter().enumerate() {
+        let production = raw.environment == Environment::Production;
+        let making = Making { name, index, at: at.key(name), library, production };
+        let compiled = problems.keep_all(identities::compile(identity, &making));
+        let identity = compiled.unwrap_or_else(|| identities::broken(&making));
+        known.insert(name.clone(), Arc::new(identity));
     }
-    identities
+    known
 }
 
 /// The first 12 hexadecimal digits of the effective configuration's SHA-256.

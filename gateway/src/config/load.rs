@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use certs::{KeyPair, Store, sources};
-use rules::policies::jwt::RawJwt;
+use rules::identities::RawIdentity;
+use rules::identities::jwt::RawJwt;
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
@@ -171,6 +172,7 @@ impl Loaded {
                 Some(suggest::remedy_or_all(name, &known)),
             ));
         };
+        let RawIdentity::Jwt(identity) = identity;
         let held =
             identity.keys.secret.as_ref().and_then(|secret| raw.secrets.get(secret).map(|raw| (secret, raw)));
         let Some((secret, source)) = held else {

@@ -14,7 +14,7 @@ pub(super) fn notices(snapshot: &Snapshot) -> Vec<String> {
     let observing =
         observing.map(|route| format!("the route {} only observes: nobody is refused there", route.name));
     let noted = snapshot.identities.iter().flat_map(|identity| {
-        identity.notes.iter().map(|note| format!("the identity {}: {note}", identity.name))
+        identity.def.notes.iter().map(|note| format!("the identity {}: {note}", identity.def.name))
     });
     observing.chain(noted).chain(exposed).collect()
 }

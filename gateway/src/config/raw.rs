@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rules::policies::jwt::RawJwt;
+use rules::identities::RawIdentity;
 use rules::shapes::OneOrMany;
 use rules::units::{Size, Time};
 use schemars::JsonSchema;
@@ -33,7 +33,7 @@ pub struct RawConfig {
     pub upstreams: BTreeMap<String, RawUpstream>,
     /// Who may call, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub identities: BTreeMap<String, RawJwt>,
+    pub identities: BTreeMap<String, RawIdentity>,
     /// What every route inherits. Routes may tighten it, or widen it with a reason under `relax`.
     #[serde(default)]
     pub defaults: RawDefaults,

@@ -4,26 +4,37 @@ use http::request::Parts;
 use rules::policy::Verdict;
 use rules::verdict::{Code, Refusal};
 
+use super::identify::{self, Got, Identified};
 use crate::config::raw::Mode;
 use crate::visit::Visit;
 
 /// Hears of every gate when it has spoken, by its policy's key: for the clock that pure gates do not have.
 pub type Lap<'a> = &'a mut dyn FnMut(&'static str);
 
+/// Asks who calls.
+///
+/// # Errors
+/// The refusal, unless the route only observes.
+pub fn caller(visit: &mut Visit, head: &Parts, got: &Got, lap: Lap<'_>) -> Result<Identified, Refusal> {
+    let identified = identify::identify(visit, head, got);
+    lap("identity");
+    identified.or_else(|refusal| unknown(visit, refusal).map(|()| Identified::Done))
+}
+
+/// A caller who is refused stays unknown on a route that only observes.
+///
+/// # Errors
+/// The refusal, on any other route.
+pub fn unknown(visit: &mut Visit, refusal: Refusal) -> Verdict {
+    if !visit.route().is_some_and(|route| route.mode == Mode::Observe) {
+        return Err(refusal);
+    }
+    note(&mut visit.refusal, &mut visit.observed, &refusal);
+    Ok(())
+}
+
 /// Asks the gates that need no body.
 pub fn head(visit: &mut Visit, head: &Parts, lap: Lap<'_>) -> Verdict {
-    let Some(route) = visit.route() else { return Err(no_route()) };
-    let observing = route.mode == Mode::Observe;
-    // A visit that came with a caller was judged offline, for somebody assumed.
-    if visit.caller.is_none() {
-        let identified = route.plan.identify(&visit.view(head));
-        lap("identity");
-        match identified {
-            Ok(caller) => visit.caller = caller,
-            Err(refusal) if observing => note(&mut visit.refusal, &mut visit.observed, &refusal),
-            Err(refusal) => return Err(refusal),
-        }
-    }
     ask(visit, lap, |visit, heard| match visit.route() {
         Some(route) => route.plan.judge_head(&visit.view(head), heard),
         None => Err(no_route()),

@@ -103,21 +103,25 @@ impl Policy for Require {
     }
 
     fn stand(&self, route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
-        let Some(identity) = route.identity else { return Ok(()) };
+        if route.public {
+            return Ok(());
+        }
         let mut problems = Vec::new();
         for requirement in &self.all {
-            let told = [
-                ("roles", requirement.roles.is_empty(), identity.tells.roles),
-                ("scopes", requirement.scopes.is_empty(), identity.tells.scopes),
-            ];
-            for (key, unasked, told) in told {
+            let told = route.identities.iter().flat_map(|identity| {
+                [
+                    (identity, "roles", requirement.roles.is_empty(), identity.tells.roles),
+                    (identity, "scopes", requirement.scopes.is_empty(), identity.tells.scopes),
+                ]
+            });
+            for (identity, key, unasked, told) in told {
                 if !unasked && !told {
                     problems.push(
                         requirement
                             .place
                             .key(key)
                             .problem(format!(
-                                "the identity `{}` tells no {key}, so nobody could pass",
+                                "the identity `{}` tells no {key}, so nobody it identifies could pass",
                                 identity.name
                             ))
                             .remedy(format!(

@@ -92,14 +92,16 @@ impl Policy for Tenant {
     }
 
     fn stand(&self, route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
-        let Some(identity) = route.identity else { return Ok(()) };
+        if route.public {
+            return Ok(());
+        }
         let mut problems = Vec::new();
-        if !identity.tells.tenant {
+        for identity in route.identities.iter().filter(|identity| !identity.tells.tenant) {
             let place = self.places.first().map_or(&route.place, |(_, place)| place);
             problems.push(
                 place
                     .problem(format!(
-                        "the identity `{}` tells no tenant, so nobody could pass",
+                        "the identity `{}` tells no tenant, so nobody it identifies could pass",
                         identity.name
                     ))
                     .remedy(format!(

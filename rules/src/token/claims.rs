@@ -8,18 +8,25 @@ use serde_json::{Map, Value};
 #[derive(Clone, PartialEq)]
 pub struct Claims {
     object: Map<String, Value>,
-    exp: i64,
+    from: i64,
+    until: i64,
 }
 
 impl Claims {
-    /// Claims that somebody vouches for: a verifier, or a test that speaks for a user.
-    pub fn new(object: Map<String, Value>, exp: i64) -> Self {
-        Self { object, exp }
+    /// Claims that somebody vouches for: a verifier, or a test that speaks for a user. They hold from `from`, and
+    /// no longer at `until` (Unix seconds, leeway included).
+    pub fn new(object: Map<String, Value>, from: i64, until: i64) -> Self {
+        Self { object, from, until }
     }
 
-    /// When they expire, in Unix seconds, without leeway.
-    pub fn exp(&self) -> i64 {
-        self.exp
+    /// The first second in which they hold.
+    pub fn from(&self) -> i64 {
+        self.from
+    }
+
+    /// The first second in which they no longer do.
+    pub fn until(&self) -> i64 {
+        self.until
     }
 
     /// All of them.
@@ -36,7 +43,11 @@ impl Claims {
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.object.keys().collect();
-        f.debug_struct("Claims").field("names", &names).field("exp", &self.exp).finish()
+        f.debug_struct("Claims")
+            .field("names", &names)
+            .field("from", &self.from)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +151,7 @@ mod tests {
         }) else {
             unreachable!()
         };
-        Claims::new(object, 7)
+        Claims::new(object, 0, 7)
     }
 
     #[test]

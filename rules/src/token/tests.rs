@@ -126,6 +126,20 @@ fn jwks(keys: &[Value], algorithms: &[Algorithm]) -> Result<KeySet, KeyError> {
     KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes(), algorithms, false)
 }
 
-fn verifier(keys: KeySet) -> Verifier {
-    Verifier::compile(ISSUER, vec!["web".to_owned(), "api".to_owned()], LEEWAY, keys).unwrap()
+/// A verifier with its keys.
+#[derive(Debug)]
+struct Checks {
+    verifier: Verifier,
+    keys: KeySet,
+}
+
+impl Checks {
+    fn verify(&self, token: &str, now: i64) -> Result<Claims, TokenFault> {
+        self.verifier.verify(&self.keys, token, now)
+    }
+}
+
+fn verifier(keys: KeySet) -> Checks {
+    let verifier = Verifier::compile(ISSUER, vec!["web".to_owned(), "api".to_owned()], LEEWAY).unwrap();
+    Checks { verifier, keys }
 }

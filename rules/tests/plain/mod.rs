@@ -1,7 +1,7 @@
 //! JSON read as the configuration is: where one value or a list may stand, a list gives its items.
 
-use rules::shapes::ONE_OR_MANY;
-use serde::de::value::{MapDeserializer, SeqDeserializer};
+use rules::shapes::{BY_KIND, ONE_OR_MANY};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde_json::{Error, Value};
 
@@ -50,11 +50,16 @@ impl<'de> Deserializer<'de> for Plain {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
+            Value::Object(members) if name == BY_KIND => {
+                let kind = members.get("kind").cloned().unwrap_or_default();
+                let pair = std::iter::once((Plain(kind), Plain(Value::Object(members))));
+                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(pair)))
+            }
             Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
             other => Err(Error::custom(format!("{other} is not a word"))),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rules::policies::identity::IdentityRef;
 use rules::policies::{Scope, monotone_keys};
 use rules::policy::{Ground, IdentityDef, Relaxed, RouteFacts};
 use rules::problem::Place;
@@ -126,7 +127,7 @@ fn route(
     }
     let scope = scope?;
     let captures: Vec<String> = captures(patterns, at, problems);
-    let identity = identity(inherited, raw, &scope, at, problems);
+    let identities = identities(inherited, raw, &scope, at, problems);
     // Where `defaults` is broken, what it says about tenants is not in the scope.
     if inherited.whole || inherited.raw.defaults.tenant.is_none() {
         tenant_is_bound(raw, &scope, &captures, at, problems);
@@ -135,7 +136,7 @@ fn route(
         captures: &captures,
         public: raw.public.is_some(),
         place: at.key("match"),
-        identity: identity.as_deref(),
+        identities: &identities,
     };
     let plan = problems.keep_all(scope.plan(&facts));
     let timeouts = timeouts(inherited.timeouts, &raw.timeouts, &at.key("timeouts"), problems);
@@ -159,7 +160,7 @@ fn route(
         timeouts,
         websocket: raw.websocket,
         mode: raw.mode.unwrap_or(inherited.raw.mode),
-        identity,
+        identities,
     })
 }
 
@@ -222,18 +223,18 @@ fn captures(patterns: &[Pattern], at: &Place, problems: &mut Problems) -> Vec<St
     names
 }
 
-fn identity(
+fn identities(
     inherited: &Inherited<'_>,
     raw: &RawRoute,
     scope: &Scope,
     at: &Place,
     problems: &mut Problems,
-) -> Option<Arc<IdentityDef>> {
+) -> Vec<Arc<IdentityDef>> {
     let Some(why) = &raw.public else {
-        let identity = scope.identity.as_ref().map(|identity| Arc::clone(identity.def()));
+        let identities: Vec<_> = scope.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
         // An identity that `defaults` names and that is not in the scope: what is wrong there is reported there.
         let told = !inherited.whole && inherited.raw.defaults.identity.is_some();
-        if identity.is_none() && !told {
+        if identities.is_empty() && !told {
             let problem = at.problem(format!(
                 "the route `{}` is open: it has neither an identity nor a reason to be public",
                 raw.name
@@ -242,7 +243,7 @@ fn identity(
                 problem.remedy("write `identity: NAME` here or under `defaults`, or `public: \"<reason>\"`"),
             );
         }
-        return identity;
+        return identities;
     };
     super::reason(why, &at.key("public"), problems);
     let contradictions = [
@@ -259,7 +260,7 @@ fn identity(
             problems.push(problem.remedy(format!("remove `public` or `{key}`")));
         }
     }
-    None
+    Vec::new()
 }
 
 /// Promise 3: a captured tenant is compared with the caller's.

@@ -94,6 +94,8 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
 pub(super) struct Word<'a> {
     pub(super) name: &'a Node,
     pub(super) value: Option<&'a Node>,
+    /// Whether the value is the mapping in which the word stands, whose faults get their place further out.
+    pub(super) whole: bool,
     pub(super) session: &'a Session,
 }
 
@@ -136,6 +138,9 @@ impl<'de> VariantAccess<'de> for Word<'_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         let value = self.value()?;
+        if self.whole {
+            return seed.deserialize(Decoder::new(value, self.session));
+        }
         seed.deserialize(Decoder::new(value, self.session))
             .map_err(|fault| self.session.place(value, Some(self.name), fault))
     }

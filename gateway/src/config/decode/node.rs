@@ -3,7 +3,7 @@
 use serde::Deserializer;
 use serde::de::{Expected, Visitor};
 
-use rules::shapes::ONE_OR_MANY;
+use rules::shapes::{BY_KIND, ONE_OR_MANY};
 
 use super::super::tree::{Node, Origin, Value};
 use super::super::{scalar, suggest};
@@ -40,6 +40,25 @@ impl<'a> Decoder<'a> {
             Value::Scalar(scalar) if scalar.origin != Origin::Quoted => Some(&scalar.text),
             _ => None,
         }
+    }
+
+    /// A mapping whose `kind` says what it is.
+    fn by_kind<'de, V: Visitor<'de>>(
+        self,
+        kinds: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let Some(kind) = self.node.get("kind") else {
+            let told = self.session.lacking(self.node).contains(&"kind");
+            return Err(if told { Fault::Unfillable } else { Fault::Missing("kind") });
+        };
+        if self.session.is_dropped(kind) {
+            return Err(Fault::Unfillable);
+        }
+        if !kind.text().is_some_and(|name| kinds.contains(&name)) {
+            return Err(self.session.place(kind, None, Fault::Word(kinds)));
+        }
+        visitor.visit_enum(Word { name: kind, value: Some(self.node), whole: true, session: self.session })
     }
 
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -196,11 +215,13 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let (name, value) = match &self.node.value {
+            Value::Map(_) if name == BY_KIND => return self.by_kind(variants, visitor),
+            _ if name == BY_KIND => return Err(Fault::expected(&visitor as &dyn Expected)),
             Value::Scalar(_) => (self.node, None),
             Value::Map(entries) => match entries.as_slice() {
                 [(name, value)] => (name, Some(value)),
@@ -210,7 +231,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             },
             _ => return Err(Fault::expected(&visitor as &dyn Expected)),
         };
-        visitor.visit_enum(Word { name, value, session: self.session })
+        visitor.visit_enum(Word { name, value, whole: false, session: self.session })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

@@ -5,7 +5,7 @@ use super::*;
 const ES: Algorithm = Algorithm::Es256;
 
 /// The verifier under attack: an ECDSA key `k1`, an RSA key `k2`, and only ES256 and RS256 allowed.
-static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+static VERIFIER: LazyLock<Checks> = LazyLock::new(|| {
     let keys = [P256.jwk(ES, json!({"kid": "k1"})), RSA.jwk(Algorithm::Rs256, json!({"kid": "k2"}))];
     verifier(jwks(&keys, &[ES, Algorithm::Rs256]).unwrap())
 });

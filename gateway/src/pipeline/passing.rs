@@ -1,0 +1,129 @@
+//! A request on the wire: its visit, and what only the wire knows of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pingora::Result;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use rules::verdict::Refusal;
+
+use super::identify::{Got, Identified};
+use super::{Live, accept, answer, enforce, identify, log, now_ms, refuse};
+use crate::access_log::AccessLog;
+use crate::edge::Connection;
+use crate::mends::Loan;
+use crate::mends::unasked_101::Interim;
+use crate::metrics::{Counted, Outcome, RouteMetrics};
+use crate::upstream::clock::Watch;
+use crate::upstream::{InFlight, Server};
+use crate::visit::Visit;
+
+/// A visit with what only the wire knows of it.
+pub struct Passing {
+    pub(super) visit: Visit,
+    pub(super) live: Arc<Live>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) loan: Option<Loan>,
+    pub(super) interim: Interim,
+    pub(super) server: Option<(Arc<Server>, InFlight)>,
+    pub(super) watch: Option<Watch>,
+    pub(super) tries: usize,
+    pub(super) body_seen: u64,
+    pub(super) body_ended: bool,
+    pub(super) upstream_began: Option<Instant>,
+    pub(super) upstream_ended: Option<Instant>,
+    pub(super) upstream_status: Option<u16>,
+    pub(super) waited: Duration,
+    pub(super) in_flight: Option<Counted>,
+}
+
+impl Passing {
+    pub(super) fn begin(live: Arc<Live>, connection: Arc<Connection>, head: &RequestHeader) -> Self {
+        let arrival = accept::Arrival {
+            peer: connection.peer().ip(),
+            tls: connection.listener() == crate::edge::Kind::Https,
+            now_ms: now_ms(),
+        };
+        Self {
+            visit: accept::begin(Arc::clone(&live.snapshot), arrival, head),
+            live,
+            connection,
+            loan: None,
+            interim: Interim::default(),
+            server: None,
+            watch: None,
+            tries: 0,
+            body_seen: 0,
+            body_ended: false,
+            upstream_began: None,
+            upstream_ended: None,
+            upstream_status: None,
+            waited: Duration::ZERO,
+            in_flight: None,
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &RouteMetrics {
+        self.live.metrics(self.visit.found.map(|(index, _)| index))
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) {
+        if let Some((server, _)) = &self.server {
+            server.count(outcome);
+        }
+    }
+
+    /// Asks who calls; the time it takes to find out more is not ours.
+    pub(super) async fn identify(&mut self, head: &RequestHeader) -> std::result::Result<(), Refusal> {
+        let mut got = Got::default();
+        loop {
+            let asked = enforce::caller(&mut self.visit, head, &got, &mut self.live.laps())?;
+            let Identified::Wants(want) = asked else { return Ok(()) };
+            let from = Instant::now();
+            let supplied = identify::supply(&self.live.snapshot.identities, want, &mut got).await;
+            self.waited += from.elapsed();
+            if let Err(refusal) = supplied {
+                return enforce::unknown(&mut self.visit, refusal);
+            }
+        }
+    }
+
+    pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
+        let answer = refuse::refusal(&self.visit, &refusal, Some(&session.req_header().headers));
+        (self.visit.refusal, self.visit.observed) = (Some(refusal), false);
+        answer::write(session, answer).await
+    }
+
+    pub(super) fn finish(&mut self, session: &Session, log: &AccessLog) {
+        let total = self.visit.began.elapsed();
+        // A tunnel's time is the peers' until it ends.
+        let ended = self.upstream_ended.filter(|_| !self.visit.upgrade).unwrap_or_else(Instant::now);
+        let upstream = self.upstream_began.map(|began| ended - began);
+        let status = session.response_written().map(|answer| answer.status.as_u16());
+        let passage = log::Passage {
+            protocol: Some(if session.is_http2() { "HTTP/2.0" } else { "HTTP/1.1" }),
+            tls: self.connection.tls().map(|facts| facts.version),
+            status,
+            bytes_in: u64::try_from(session.body_bytes_read()).unwrap_or_default(),
+            bytes_out: u64::try_from(session.body_bytes_sent()).unwrap_or_default(),
+            asked: self.upstream_began.is_some(),
+            upstream_status: self.upstream_status,
+            theirs: upstream
+                .map(|upstream| upstream + self.waited)
+                .or(Some(self.waited).filter(|waited| !waited.is_zero())),
+            total,
+        };
+        let ours = total.saturating_sub(passage.theirs.unwrap_or_default());
+        let metrics = self.metrics();
+        let method = &session.req_header().method;
+        metrics.record(method, status.unwrap_or_default(), log::decision(&self.visit), total, ours);
+        if let Some(refusal) = &self.visit.refusal {
+            metrics.refuse(refusal.code);
+        }
+        if let Some(status) = self.upstream_status {
+            self.count(Outcome::of_status(status));
+        }
+        log.write(log::line(&self.visit, session.req_header(), &passage));
+    }
+}
