@@ -1,5 +1,6 @@
 //! What may pass: the pure core of portcullis. Facts in, verdict out; no I/O, no clock, no threads.
 
+pub mod cookies;
 pub mod credential;
 pub mod framing;
 pub mod host;
@@ -9,6 +10,7 @@ pub mod plan;
 pub mod policies;
 pub mod policy;
 pub mod problem;
+pub mod query;
 pub mod route;
 pub mod secret;
 pub mod shapes;

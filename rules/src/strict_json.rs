@@ -55,7 +55,7 @@ pub fn find<'a>(document: &'a Value, pointer: &str) -> Result<Option<&'a Value>,
 }
 
 /// Upper case first: `ſ` and the Kelvin sign have no other way to `s` and `k`.
-fn folded(name: &str) -> impl Iterator<Item = char> {
+pub(crate) fn folded(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
