@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use rules::framing::{self, Head, HeadLimits};
 use rules::policies::body::too_large;
+use rules::policy::Speaker;
 use rules::problem::Place;
 use rules::verdict::{Code, Refusal};
 use serde_json::{Map, Value};
@@ -60,8 +61,8 @@ pub enum End {
         /// The gateway's own fields of the answer.
         own: HeaderMap,
     },
-    /// The gateway redirects.
-    Redirect(Answer),
+    /// The gateway answers well by itself: a redirect, a preflight.
+    Answer(Answer),
     /// The gateway refuses.
     Refuse(Refusal, Answer),
 }
@@ -80,14 +81,15 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
         Ok(Way::On) => {
             let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
             forward::fields(&visit, &head, &mut fields);
-            inspect::fields(&visit, &mut own);
+            inspect::fields(&visit, &head, Speaker::Upstream, &mut own);
             let target = forward::target(&visit, &head).map_or_else(String::new, |target| target.to_string());
             End::Forward { target, fields, own }
         }
-        Ok(Way::Redirect(location)) => End::Redirect(refuse::redirect(&visit, &location)),
+        Ok(Way::Redirect(location)) => End::Answer(refuse::redirect(&visit, &head, &location)),
+        Ok(Way::Preflight(fields)) => End::Answer(refuse::preflight(&visit, &head, fields)),
         Err(refusal) => {
             (visit.refusal, visit.observed) = (Some(refusal.clone()), false);
-            let answer = refuse::refusal(&visit, &refusal, Some(&head.headers));
+            let answer = refuse::refusal(&visit, &refusal, &head);
             End::Refuse(refusal, answer)
         }
     };
@@ -96,7 +98,7 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
 
 fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal> {
     let way = dispatch::dispatch(visit, head)?;
-    if matches!(way, Way::Redirect(_)) {
+    if !matches!(way, Way::On) {
         return Ok(way);
     }
     assume(visit, case)?;
@@ -199,7 +201,7 @@ pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     let judgement = judge(snapshot, &case);
     let (status, code) = match &judgement.end {
         End::Forward { .. } => (None, None),
-        End::Redirect(answer) => (Some(answer.status.as_u16()), None),
+        End::Answer(answer) => (Some(answer.status.as_u16()), None),
         End::Refuse(refusal, _) => (Some(refusal.code.status().as_u16()), Some(refusal.code.name())),
     };
     let passed = match (&test.expect, status) {
@@ -215,7 +217,7 @@ pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     };
     let refusal = match judgement.end {
         End::Refuse(refusal, _) => Some(refusal),
-        End::Forward { .. } | End::Redirect(_) => None,
+        End::Forward { .. } | End::Answer(_) => None,
     };
     Trial {
         passed,

@@ -16,6 +16,7 @@ use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use rules::policies::REGISTRY;
+use rules::policy::Speaker;
 use rules::verdict::Refusal;
 
 use crate::access_log::AccessLog;
@@ -140,7 +141,13 @@ impl ProxyHttp for Gateway {
         match self.judge(session, passing).await {
             Ok(dispatch::Way::On) => Ok(false),
             Ok(dispatch::Way::Redirect(location)) => {
-                answer::write(session, refuse::redirect(&passing.visit, &location)).await?;
+                let answer = refuse::redirect(&passing.visit, session.req_header(), &location);
+                answer::write(session, answer).await?;
+                Ok(true)
+            }
+            Ok(dispatch::Way::Preflight(fields)) => {
+                let answer = refuse::preflight(&passing.visit, session.req_header(), fields);
+                answer::write(session, answer).await?;
                 Ok(true)
             }
             Err(refusal) => {
@@ -219,7 +226,8 @@ impl ProxyHttp for Gateway {
             loan.answered(session, answer);
         }
         late_flush::stream_lengthless(session.req_header(), answer)?;
-        inspect::fields(&passing.visit, answer);
+        let mut fields = inspect::Wire(answer);
+        inspect::fields(&passing.visit, session.req_header(), Speaker::Upstream, &mut fields);
         Ok(())
     }
 
@@ -292,7 +300,7 @@ impl Gateway {
         passing: &mut Passing,
     ) -> std::result::Result<dispatch::Way, Refusal> {
         let way = dispatch::dispatch(&mut passing.visit, session.req_header())?;
-        if matches!(way, dispatch::Way::Redirect(_)) {
+        if !matches!(way, dispatch::Way::On) {
             return Ok(way);
         }
         passing.in_flight = Some(passing.metrics().enter());

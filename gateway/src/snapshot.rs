@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub site: Site,
     /// Method and path → route.
     pub table: Table<Route>,
+    /// What `defaults` says of answers to requests without a route.
+    pub unrouted: Plan,
     /// The backends, by name.
     pub upstreams: Vec<Arc<Upstream>>,
     /// The identities, each at its `index`.

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::HOST;
 use http::request::Parts;
 use rules::credential::Via;
 use rules::path::Path;
+use rules::plan::Plan;
 use rules::route::Spans;
 use rules::verdict::Refusal;
 use rules::view::{Caller, ClientCertificate, View};
@@ -62,6 +64,17 @@ impl Visit {
         self.snapshot.table.routes().get(index)
     }
 
+    /// The host as the client wrote it, with its port.
+    pub fn authority<'a>(&'a self, head: &'a Parts) -> &'a str {
+        let field = || head.headers.get(HOST).and_then(|field| field.to_str().ok());
+        head.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or(&self.host)
+    }
+
+    /// The plan that its answer goes by: the route's, or what `defaults` says where there is none.
+    pub fn plan(&self) -> &Plan {
+        self.route().map_or(&self.snapshot.unrouted, |route| &route.plan)
+    }
+
     /// What the gates see.
     pub fn view<'a>(&'a self, head: &'a Parts) -> View<'a> {
         let captures = match (&self.path, &self.found) {
@@ -73,6 +86,7 @@ impl Visit {
             path: self.path.as_ref().map_or("", Path::as_str),
             query: head.uri.query(),
             host: &self.host,
+            authority: self.authority(head),
             headers: &head.headers,
             secure: self.secure,
             client: self.client,

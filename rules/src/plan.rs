@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::credential::Credential;
 use crate::policies::identity::IdentityRef;
-use crate::policy::{Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy, Standing, Verdict};
+use crate::policy::{
+    Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy, ReplyFields, ReplyGate, Speaker, Standing,
+    Verdict,
+};
 use crate::problem::Place;
 use crate::verdict::Refusal;
 use crate::view::View;
@@ -52,6 +57,26 @@ impl Plan {
         }
     }
 
+    /// Whether the route answers preflights.
+    pub fn takes_preflights(&self) -> bool {
+        self.gates.preflight.is_some()
+    }
+
+    /// The fields of the answer to a preflight; none where the route does not answer them.
+    ///
+    /// # Errors
+    /// The refusal of what is not allowed.
+    pub fn preflight(&self, view: &View<'_>) -> Result<Option<HeaderMap>, Refusal> {
+        self.gates.preflight.as_ref().map(|standing| standing.gate.preflight(view)).transpose()
+    }
+
+    /// Edits an answer's header fields, gate by gate.
+    pub fn reply(&self, view: &View<'_>, speaker: Speaker, fields: &mut dyn ReplyFields) {
+        for standing in &self.gates.reply {
+            standing.gate.edit(view, speaker, fields);
+        }
+    }
+
     /// Asks the gates that need no body, in order. `heard` learns every gate's verdict and says what becomes of a
     /// refusal: at `true` the next gate is asked all the same.
     pub fn judge_head(&self, view: &View<'_>, heard: impl FnMut(&'static str, &Verdict) -> bool) -> Verdict {
@@ -73,7 +98,8 @@ impl Plan {
         let identity = self.gates.identities.iter().map(Step::Identity);
         let head = self.gates.head.iter().map(Step::Head);
         let body = self.gates.body.iter().map(Step::Body);
-        identity.chain(head).chain(body)
+        let reply = self.gates.reply.iter().map(Step::Reply);
+        identity.chain(head).chain(body).chain(reply)
     }
 }
 
@@ -98,6 +124,8 @@ pub enum Step<'a> {
     Head(&'a Standing<dyn HeadGate>),
     /// Judges the body.
     Body(&'a Standing<dyn BodyGate>),
+    /// Edits the answer.
+    Reply(&'a Standing<dyn ReplyGate>),
 }
 
 impl Step<'_> {
@@ -107,6 +135,7 @@ impl Step<'_> {
             Self::Identity(_) => IdentityRef::KEY,
             Self::Head(standing) => standing.policy,
             Self::Body(standing) => standing.policy,
+            Self::Reply(standing) => standing.policy,
         }
     }
 
@@ -116,6 +145,7 @@ impl Step<'_> {
             Self::Identity(accepted) => &accepted.place,
             Self::Head(standing) => &standing.place,
             Self::Body(standing) => &standing.place,
+            Self::Reply(standing) => &standing.place,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,6 +57,60 @@ pub trait HeadGate: Send + Sync {
 pub trait BodyGate: Send + Sync {
     /// Passes or refuses.
     fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict;
+}
+
+/// Answers a CORS preflight, before anybody is identified: browsers send it without credentials.
+pub trait PreflightGate: Send + Sync {
+    /// The fields of the 204. The request's own method is `OPTIONS`; the one it asks for has a route with this gate.
+    ///
+    /// # Errors
+    /// When the origin, the method or a field is not allowed.
+    fn preflight(&self, view: &View<'_>) -> Result<HeaderMap, Refusal>;
+}
+
+/// Edits the header fields of an answer: the upstream's, or the gateway's own.
+pub trait ReplyGate: Send + Sync {
+    /// Edits them.
+    fn edit(&self, view: &View<'_>, speaker: Speaker, fields: &mut dyn ReplyFields);
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The upstream.
+    Upstream,
+    /// The gateway itself.
+    Gateway,
+}
+
+/// The header fields of an answer, wherever they are kept.
+pub trait ReplyFields {
+    /// All of them.
+    fn all(&self) -> &HeaderMap;
+    /// Makes `value` the only field called `name`.
+    fn set(&mut self, name: HeaderName, value: HeaderValue);
+    /// Adds a field.
+    fn append(&mut self, name: HeaderName, value: HeaderValue);
+    /// Removes every field called `name`.
+    fn remove(&mut self, name: &HeaderName);
+}
+
+impl ReplyFields for HeaderMap {
+    fn all(&self) -> &HeaderMap {
+        self
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.insert(name, value);
+    }
+
+    fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        HeaderMap::append(self, name, value);
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        HeaderMap::remove(self, name);
+    }
 }
 
 /// A policy: a configured unit, compiled to gates. One file and one row of [`crate::policies`].
@@ -194,10 +248,14 @@ pub struct Standing<G: ?Sized> {
 pub struct Gates {
     /// Who calls: the first to which the request shows a credential decides. Empty on a public route.
     pub identities: Vec<Accepted>,
+    /// Before everybody, for preflights.
+    pub preflight: Option<Standing<dyn PreflightGate>>,
     /// Before the body.
     pub head: Vec<Standing<dyn HeadGate>>,
     /// Over the whole body.
     pub body: Vec<Standing<dyn BodyGate>>,
+    /// Over the answer.
+    pub reply: Vec<Standing<dyn ReplyGate>>,
     /// The largest body in bytes, for the shell that reads it.
     pub body_max: Option<u64>,
 }

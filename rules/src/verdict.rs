@@ -110,12 +110,30 @@ pub struct Refusal {
     pub private: Cow<'static, str>,
     /// Header fields that belong to the answer, such as `Allow`.
     pub fields: Vec<(HeaderName, HeaderValue)>,
+    /// What is wrong where in the request, for clients that can mend it.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong with a request's body or parameters: where, and which rule says so. Never a value.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// A JSON pointer (RFC 6901) into the body, or the name of a parameter.
+    pub pointer: String,
+    /// The keyword of the schema that is not met.
+    pub keyword: String,
 }
 
 impl Refusal {
     /// A refusal with the code's own public sentence.
     pub fn new(code: Code, gate: &'static str, private: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, gate, public: code.public(), private: private.into(), fields: Vec::new() }
+        Self {
+            code,
+            gate,
+            public: code.public(),
+            private: private.into(),
+            fields: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// The same refusal with another header field in its answer.

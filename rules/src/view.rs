@@ -20,6 +20,8 @@ pub struct View<'a> {
     pub query: Option<&'a str>,
     /// The host, lower case, without a port.
     pub host: &'a str,
+    /// The same as the client wrote it, with its port: what the origin of the gateway's own pages has.
+    pub authority: &'a str,
     /// The header fields as the client sent them.
     pub headers: &'a HeaderMap,
     /// Whether the client speaks https.

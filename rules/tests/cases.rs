@@ -223,6 +223,7 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
         path: path.as_str(),
         query,
         host: "app.test",
+        authority: "app.test",
         secure: true,
         headers: &headers,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),

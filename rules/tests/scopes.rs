@@ -289,6 +289,7 @@ impl Ways {
             path: path.as_str(),
             query: None,
             host: "app.test",
+            authority: "app.test",
             secure: true,
             headers: &headers,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -156,6 +156,10 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
             rows.push(passed("dispatch", Some(format!("redirect to {to}")), None));
             return rows;
         }
+        Ok(Way::Preflight(_)) => {
+            rows.push(passed("cors", Some("a preflight, answered here".to_owned()), None));
+            return rows;
+        }
         Ok(Way::On) => {}
     }
     let Some(route) = visit.route() else { return rows };
@@ -198,6 +202,7 @@ fn gates(
                 })
             }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
+            Step::Reply(_) => Ok(Some("edits the answer".to_owned())),
             Step::Body(standing) => standing.gate.judge(&visit.view(head), case.body).map(|()| None),
         };
         match verdict {
@@ -222,7 +227,7 @@ fn outcome(end: &judge::End) -> (String, Value) {
             let fields: Vec<(String, String)> = fields.iter().map(super::replay::shown).collect();
             ("allow".to_owned(), json!({ "target": target, "headers": fields }))
         }
-        judge::End::Redirect(answer) => {
+        judge::End::Answer(answer) => {
             let location = answer.fields.get("location").and_then(|field| field.to_str().ok());
             (answer.status.as_u16().to_string(), json!({ "location": location }))
         }

@@ -133,16 +133,16 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
     let refusal = visit.and_then(|visit| visit.refusal.as_ref());
     let (decision, status, answer) = match &judgement.end {
         End::Forward { .. } => ("allow", record.upstream_status, None),
-        End::Redirect(answer) => ("answer", answer.status.as_u16(), Some(answer)),
+        End::Answer(answer) => ("answer", answer.status.as_u16(), Some(answer)),
         End::Refuse(_, answer) => ("refuse", answer.status.as_u16(), Some(answer)),
     };
     let refusal = match &judgement.end {
         End::Refuse(refusal, _) => Some(refusal),
-        End::Forward { .. } | End::Redirect(_) => refusal,
+        End::Forward { .. } | End::Answer(_) => refusal,
     };
     let own = match &judgement.end {
         End::Forward { own, .. } => own,
-        End::Redirect(answer) | End::Refuse(_, answer) => &answer.fields,
+        End::Answer(answer) | End::Refuse(_, answer) => &answer.fields,
     };
     let forwarded = match &judgement.end {
         End::Forward { target, fields, .. } => {
@@ -150,7 +150,7 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
             let host = fields.get("host").and_then(|host| host.to_str().ok()).unwrap_or(case.host);
             json!({ "method": record.method, "url": format!("{scheme}://{host}{target}"), "headers": listed(fields) })
         }
-        End::Redirect(_) | End::Refuse(..) => Value::Null,
+        End::Answer(_) | End::Refuse(..) => Value::Null,
     };
     let body = answer
         .filter(|answer| !answer.body.is_empty())

@@ -59,7 +59,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
-    let (Some(table), Some(log)) = (routes, log) else { return Err(problems.0) };
+    let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
     if !problems.0.is_empty() {
         return Err(problems.0);
     }
@@ -78,6 +78,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         effective,
         site,
         table,
+        unrouted,
         upstreams: upstreams.into_values().collect(),
         identities,
         owned,

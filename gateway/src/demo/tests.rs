@@ -65,7 +65,7 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
     };
     match judge(snapshot, &case).end {
         End::Forward { .. } => ("allow".to_owned(), String::new()),
-        End::Redirect(answer) => {
+        End::Answer(answer) => {
             let location = answer.fields["location"].to_str().unwrap();
             (answer.status.as_u16().to_string(), location.to_owned())
         }

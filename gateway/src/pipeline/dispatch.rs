@@ -1,8 +1,8 @@
 //! Second: is it for us, is it sound, and which route is it for?
 
-use http::header::{ALLOW, CONNECTION, HOST, UPGRADE};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONNECTION, HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use rules::framing;
 use rules::host::{Destination, Host};
 use rules::path::Path;
@@ -21,6 +21,8 @@ pub enum Way {
     On,
     /// Back to the client, with this address.
     Redirect(String),
+    /// Back to the browser, with these fields: it asked whether it may ask.
+    Preflight(HeaderMap),
 }
 
 /// Reads host and path, and finds the route.
@@ -33,7 +35,11 @@ pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
         visit.path = Some(path.into_owned());
         return Ok(Way::Redirect(location));
     }
-    let path = visit.path.insert(path.into_owned());
+    visit.path = Some(path.into_owned());
+    if let Some(fields) = preflight(visit, head)? {
+        return Ok(Way::Preflight(fields));
+    }
+    let Some(path) = &visit.path else { return Ok(Way::On) };
     match visit.snapshot.table.find(&head.method, path) {
         Lookup::Found(found) => visit.found = Some((found.index, found.captures.spans())),
         Lookup::MethodNotAllowed { allow } => return Err(method_not_allowed(allow)),
@@ -41,6 +47,24 @@ pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
     }
     visit.upgrade = upgrade(visit, head)?;
     Ok(Way::On)
+}
+
+/// The answer to a preflight (Fetch Standard, CORS-preflight request), where the method that it asks for has a route
+/// that answers them. Whatever else looks like one is a request like any other.
+fn preflight(visit: &mut Visit, head: &Parts) -> Result<Option<HeaderMap>, Refusal> {
+    if head.method != Method::OPTIONS || !head.headers.contains_key(ORIGIN) {
+        return Ok(None);
+    }
+    let mut asked = head.headers.get_all(ACCESS_CONTROL_REQUEST_METHOD).iter();
+    let (Some(asked), None) = (asked.next(), asked.next()) else { return Ok(None) };
+    let Ok(method) = Method::from_bytes(asked.as_bytes()) else { return Ok(None) };
+    let Some(path) = &visit.path else { return Ok(None) };
+    let Lookup::Found(found) = visit.snapshot.table.find(&method, path) else { return Ok(None) };
+    if !found.route.plan.takes_preflights() {
+        return Ok(None);
+    }
+    visit.found = Some((found.index, found.captures.spans()));
+    visit.plan().preflight(&visit.view(head))
 }
 
 /// Reads the host into the visit; the host to redirect to, if it is not the canonical one.

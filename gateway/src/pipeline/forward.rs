@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HOST, HeaderName, HeaderValue};
+use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 
 use crate::visit::Visit;
 
@@ -37,16 +37,6 @@ impl Fields for RequestHeader {
 
     fn set(&mut self, name: HeaderName, value: HeaderValue) {
         // Fails for what is no header field, which a `HeaderName` and a `HeaderValue` always are.
-        let _ = self.insert_header(name, value);
-    }
-}
-
-impl Fields for ResponseHeader {
-    fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
-    }
-
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
         let _ = self.insert_header(name, value);
     }
 }
@@ -86,7 +76,7 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     let proto = if visit.secure { "https" } else { "http" };
     set(upstream, HeaderName::from_static("x-forwarded-for"), &forwarded_for(visit, head));
     upstream.set(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
-    set(upstream, HeaderName::from_static("x-forwarded-host"), authority(visit, head));
+    set(upstream, HeaderName::from_static("x-forwarded-host"), visit.authority(head));
     set(upstream, FORWARDED, &forwarded(visit, proto));
     set(upstream, HeaderName::from_static("x-request-id"), &visit.request_id);
     set(upstream, HeaderName::from_static("traceparent"), &visit.traceparent);
@@ -123,12 +113,6 @@ fn set(upstream: &mut impl Fields, name: HeaderName, value: &str) {
         // Better without than with a client's.
         Err(_) => upstream.remove(&name),
     }
-}
-
-/// The host as the client wrote it, with its port: applications build links of it.
-fn authority<'a>(visit: &'a Visit, head: &'a Parts) -> &'a str {
-    let field = || head.headers.get(HOST).and_then(|field| field.to_str().ok());
-    head.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or(&visit.host)
 }
 
 /// A trusted peer's chain with the peer added, or the client alone.

@@ -90,7 +90,7 @@ impl Passing {
     }
 
     pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
-        let answer = refuse::refusal(&self.visit, &refusal, Some(&session.req_header().headers));
+        let answer = refuse::refusal(&self.visit, &refusal, session.req_header());
         (self.visit.refusal, self.visit.observed) = (Some(refusal), false);
         answer::write(session, answer).await
     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use rules::policy::Speaker;
 use rules::verdict::{Code, Refusal};
 use serde_json::json;
 
@@ -40,10 +42,16 @@ impl Answer {
 }
 
 /// The answer to a refused request.
-pub fn refusal(visit: &Visit, refusal: &Refusal, request: Option<&HeaderMap>) -> Answer {
-    let mut answer = words(&visit.request_id, refusal, request);
-    inspect::fields(visit, &mut answer.fields);
+pub fn refusal(visit: &Visit, refusal: &Refusal, head: &Parts) -> Answer {
+    let mut answer = words(&visit.request_id, refusal, Some(&head.headers));
+    inspect::fields(visit, head, Speaker::Gateway, &mut answer.fields);
     answer
+}
+
+/// The answer to a preflight (Fetch Standard, CORS protocol).
+pub fn preflight(visit: &Visit, head: &Parts, mut fields: HeaderMap) -> Answer {
+    inspect::fields(visit, head, Speaker::Gateway, &mut fields);
+    Answer { status: StatusCode::NO_CONTENT, fields, body: Bytes::new() }
 }
 
 /// The answer to a request that is refused before there is a visit.
@@ -79,12 +87,12 @@ pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -
 }
 
 /// A permanent redirect that keeps the method (RFC 9110, section 15.4.9).
-pub fn redirect(visit: &Visit, location: &str) -> Answer {
+pub fn redirect(visit: &Visit, head: &Parts, location: &str) -> Answer {
     let mut fields = HeaderMap::new();
     if let Ok(location) = HeaderValue::from_str(location) {
         fields.insert(LOCATION, location);
     }
-    inspect::fields(visit, &mut fields);
+    inspect::fields(visit, head, Speaker::Gateway, &mut fields);
     finish(StatusCode::PERMANENT_REDIRECT, fields, Bytes::new())
 }
 
@@ -110,8 +118,8 @@ const fn challenge(code: Code) -> Option<&'static str> {
 
 /// RFC 9457.
 fn problem(request_id: &str, refusal: &Refusal) -> Bytes {
-    let Refusal { code, public, .. } = refusal;
-    let problem = json!({
+    let Refusal { code, public, faults, .. } = refusal;
+    let mut problem = json!({
         "type": "about:blank",
         "title": code.title(),
         "status": code.status().as_u16(),
@@ -119,6 +127,9 @@ fn problem(request_id: &str, refusal: &Refusal) -> Bytes {
         "detail": public,
         "request_id": request_id,
     });
+    if let (false, Some(problem)) = (faults.is_empty(), problem.as_object_mut()) {
+        problem.insert("errors".to_owned(), json!(faults));
+    }
     Bytes::from(problem.to_string())
 }
 

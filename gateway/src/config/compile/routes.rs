@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
 use rules::policies::{Scope, monotone_keys};
 use rules::policy::{Ground, IdentityDef, Relaxed, RouteFacts};
@@ -38,7 +39,7 @@ pub(super) fn compile(
     upstreams: &BTreeMap<String, Arc<Upstream>>,
     identities: &BTreeMap<String, Arc<IdentityDef>>,
     problems: &mut Problems,
-) -> Option<Table<Route>> {
+) -> Option<(Table<Route>, Plan)> {
     let at = Place::root().key("defaults");
     let relaxed = Relaxed::default();
     let ground = Ground { place: at.clone(), relaxed: &relaxed, identities };
@@ -84,7 +85,11 @@ pub(super) fn compile(
         };
         ambiguities.into_iter().map(problem).collect::<Vec<_>>()
     });
-    problems.keep_all(table)
+    let table = problems.keep_all(table)?;
+    let nowhere =
+        RouteFacts { captures: &[], public: true, place: Place::root().key("defaults"), identities: &[] };
+    let unrouted = problems.keep_all(inherited.scope.plan(&nowhere))?;
+    Some((table, unrouted))
 }
 
 fn patterns(route: &RawRoute, at: &Place, problems: &mut Problems) -> Vec<Pattern> {
