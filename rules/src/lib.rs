@@ -13,6 +13,7 @@ pub mod problem;
 pub mod query;
 pub mod route;
 pub mod secret;
+pub mod set_cookie;
 pub mod shapes;
 pub mod strict_json;
 pub mod token;

@@ -4,6 +4,8 @@
 //! `defaults` and to every route, puts its gates in order, and names it in logs, metrics and `explain`.
 
 pub mod body;
+pub mod cookies;
+pub mod headers;
 pub mod identity;
 pub mod require;
 pub mod tenant;
@@ -34,6 +36,14 @@ macro_rules! with_policies {
             body: $crate::policies::body::Body,
                 monotone ["body.max"],
                 why "a body is read only for callers who passed everything that can be known without it";
+            /// How the upstream's cookies are handed on.
+            cookies: $crate::policies::cookies::Cookies,
+                monotone ["cookies"],
+                why "an answer's cookies do not depend on its other fields";
+            /// The response header fields that protect a browser: `strict`, `api` or `none`.
+            headers: $crate::policies::headers::Headers,
+                monotone [],
+                why "last, since it adds only what nobody before it has said";
         }
     };
 }

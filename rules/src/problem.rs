@@ -23,6 +23,10 @@ pub struct Place {
     pub on_key: bool,
 }
 
+/// What people write to switch a key off or on: `public: false` must not make a route public.
+const NO_REASONS: [&str; 14] =
+    ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "none", "nil", "~", "0", "1"];
+
 impl Place {
     /// The whole file.
     pub fn root() -> Self {
@@ -51,6 +55,17 @@ impl Place {
         let mut steps = self.steps.clone();
         steps.push(step);
         Self { steps, on_key: false }
+    }
+
+    /// What is wrong with the reason that is written here, if it says nothing.
+    pub fn weigh_reason(&self, text: &str) -> Option<Problem> {
+        if NO_REASONS.iter().any(|word| word.eq_ignore_ascii_case(text.trim())) {
+            let problem = self.problem(format!("`{text}` is not a reason, and any reason switches this on"));
+            return Some(problem.remedy("say in a few words why, or remove the key"));
+        }
+        let empty =
+            || self.problem("the reason is empty").remedy("say in a few words why; reviewers will read it");
+        text.trim().is_empty().then(empty)
     }
 
     /// A problem here.

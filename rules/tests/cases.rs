@@ -2,7 +2,8 @@
 //!
 //! A file has the policies of a route (and of `defaults` around it) and requests with the verdict that each must
 //! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field says
-//! `{token}`; `as` takes a caller with such facts for granted instead.
+//! `{token}`; `as` takes a caller with such facts for granted instead. A request that passes may have the fields of
+//! the upstream's answer in `reply`, and in `answer` what the client must get of it, field by field.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -24,7 +25,7 @@ use rules::plan::Plan;
 use rules::policies::body::too_large;
 use rules::policies::identity::IdentityRef;
 use rules::policies::{REGISTRY, RawScope, Scope};
-use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
+use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts, Speaker};
 use rules::problem::Place;
 use rules::route::{Lookup, Pattern, Table};
 use rules::secret::Secret;
@@ -73,6 +74,8 @@ struct Request {
     #[serde(default)]
     body: Body,
     expect: String,
+    reply: Option<Vec<(String, String)>>,
+    answer: Option<Vec<(String, String)>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -190,7 +193,30 @@ fn compile(file: &File) -> Route {
     Route { table: Table::compile(vec![(patterns, ())]).unwrap(), plan, identities }
 }
 
-fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
+fn fields(written: &[(String, String)], token: &str) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in written {
+        let value = value.replace("{token}", token);
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        fields.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    fields
+}
+
+/// What the client gets of an answer with the fields of `reply`, sorted by name.
+fn answered(plan: &Plan, view: &View<'_>, reply: &[(String, String)]) -> Vec<(String, String)> {
+    let mut fields = fields(reply, "");
+    plan.reply(view, Speaker::Upstream, &mut fields);
+    let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
+    let mut told: Vec<_> = fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    told.sort_by(|left, right| left.0.cmp(&right.0));
+    told
+}
+
+/// What the client gets of the upstream's answer, if the case has one.
+type Told = Option<Vec<(String, String)>>;
+
+fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
     let (method, target) = request.send.split_once(' ').unwrap();
     let method: Method = method.parse().unwrap();
     let (path, query) = match target.split_once('?') {
@@ -206,14 +232,7 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
         Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, "route", "")),
     };
     let token = request.token.as_ref().map(mint).unwrap_or_default();
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        let value = value.replace("{token}", &token);
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        );
-    }
+    let mut headers = fields(&request.headers, &token);
     // As for the configuration's own tests: what is not said to be something else is JSON.
     if !headers.contains_key(http::header::CONTENT_TYPE) {
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
@@ -248,7 +267,10 @@ fn judge(route: &Route, request: &Request) -> Result<(), Refusal> {
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
-    if route.plan.needs_body() { route.plan.judge_body(&view, &body, |_, _| false) } else { Ok(()) }
+    if route.plan.needs_body() {
+        route.plan.judge_body(&view, &body, |_, _| false)?;
+    }
+    Ok(request.reply.as_ref().map(|reply| answered(&route.plan, &view, reply)))
 }
 
 fn vouched(verdict: Result<Vouched, Doubt>) -> Result<Arc<Caller>, Refusal> {
@@ -287,7 +309,7 @@ fn every_case_ends_as_it_says() {
     let mut wrong = Vec::new();
     for policy in entries(&folder()) {
         let key = name(&policy);
-        let (mut passed, mut refused) = (0, 0);
+        let (mut passed, mut refused, mut edited) = (0, 0, 0);
         for path in entries(&policy) {
             let text = fs::read(&path).unwrap();
             // Strictly: a member that is there twice would hide a case.
@@ -298,11 +320,17 @@ fn every_case_ends_as_it_says() {
             let route = compile(&file);
             for request in &file.requests {
                 let verdict = judge(&route, request);
-                let ended = verdict.as_ref().map_or_else(|refusal| refusal.code.name(), |()| "pass");
+                let ended = verdict.as_ref().map_or_else(|refusal| refusal.code.name(), |_| "pass");
                 passed += usize::from(verdict.is_ok());
                 refused += usize::from(verdict.as_ref().is_err_and(|refusal| refusal.gate == key));
+                let (file, about) = (name(&path), &request.about);
+                let told = verdict.as_ref().ok().and_then(Option::as_ref);
+                assert_eq!(request.reply.is_some(), request.answer.is_some(), "{key}/{file}: {about}");
+                edited += usize::from(told.is_some() && request.reply.as_ref() != told);
+                if told != request.answer.as_ref() {
+                    wrong.push(format!("{key}/{file}: {about}: the client gets {told:?}"));
+                }
                 if ended != request.expect {
-                    let (file, about) = (name(&path), &request.about);
                     wrong.push(format!(
                         "{key}/{file}: {about}: {} instead of {} ({verdict:?})",
                         ended, request.expect
@@ -310,7 +338,10 @@ fn every_case_ends_as_it_says() {
                 }
             }
         }
-        assert!(passed > 0 && refused > 0, "`{key}` needs a case that passes and one that its gate refuses");
+        assert!(
+            passed > 0 && refused + edited > 0,
+            "`{key}` needs a case that passes and one that its gate refuses, or whose answer it edits"
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

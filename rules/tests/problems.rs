@@ -156,6 +156,28 @@ fn wrong_values() -> Vec<Wrong> {
         (json!({"identity": ["session", "sesion"]}), "identity[1]", "there is no identity `sesion`"),
         (json!({"identity": ["session", "session"]}), "identity[1]", "`session` is there twice"),
         (json!({"identity": []}), "identity", "`identity` names no identity"),
+        (json!({"cookies": {}}), "cookies", "`cookies` asks for nothing"),
+        (json!({"cookies": {"same_site": "none"}}), "cookies", "with `same_site: none` that is not `Secure`"),
+        (
+            json!({"cookies": {"secure": true, "except": {"a": {"reason": "x", "secure": true}}}}),
+            "cookies.except.a",
+            "the exception for `a` changes nothing",
+        ),
+        (
+            json!({"cookies": {"secure": true, "except": {"__Host-a": {"reason": "x", "secure": false}}}}),
+            "cookies.except.__Host-a",
+            "browsers refuse a cookie `__Host-a` that is not `Secure`",
+        ),
+        (
+            json!({"cookies": {"secure": true, "except": {"a": {"reason": " ", "secure": false}}}}),
+            "cookies.except.a.reason",
+            "the reason is empty",
+        ),
+        (
+            json!({"cookies": {"secure": true, "except": {"a": {"reason": "yes", "secure": false}}}}),
+            "cookies.except.a.reason",
+            "`yes` is not a reason",
+        ),
         (
             json!({"tenant": "tenant"}),
             "tenant[0]",
@@ -210,6 +232,22 @@ fn wrong_widenings() -> Vec<(Value, Wrong)> {
                 json!({"identity": "partner"}),
                 "identity",
                 "`partner` is not among the inherited identities `session`",
+            ),
+        ),
+        (
+            json!({"cookies": {"secure": true}}),
+            (
+                json!({"cookies": {"secure": false, "http_only": true}}),
+                "cookies",
+                "cookies are less protected, which widens",
+            ),
+        ),
+        (
+            json!({"cookies": {"secure": true}}),
+            (
+                json!({"cookies": {"except": {"a": {"reason": "a script", "secure": false}}}}),
+                "cookies",
+                "the cookie `a` is less protected, which widens",
             ),
         ),
         (

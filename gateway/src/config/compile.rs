@@ -151,22 +151,7 @@ fn name(name: &str, place: &Place, what: &str, problems: &mut Problems) {
     }
 }
 
-/// What people write to switch a key off or on: `public: false` must not make a route public.
-const NO_REASONS: [&str; 14] =
-    ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "none", "nil", "~", "0", "1"];
-
 /// A written reason says something.
 fn reason(text: &str, place: &Place, problems: &mut Problems) {
-    if NO_REASONS.iter().any(|word| word.eq_ignore_ascii_case(text.trim())) {
-        problems.push(
-            place
-                .problem(format!("`{text}` is not a reason, and any reason switches this on"))
-                .remedy("say in a few words why, or remove the key"),
-        );
-    }
-    if text.trim().is_empty() {
-        problems.push(
-            place.problem("the reason is empty").remedy("say in a few words why; reviewers will read it"),
-        );
-    }
+    problems.0.extend(place.weigh_reason(text));
 }
