@@ -77,6 +77,7 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
         }
     };
     let mut visit = accept::begin(Arc::clone(snapshot), case.arrival, &head);
+    visit.has_body = !case.body.is_empty();
     let end = match walk(&mut visit, &head, case) {
         Ok(Way::On) => {
             let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
@@ -107,7 +108,7 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
     }
     enforce::head(visit, head, &mut |_| {})?;
     let Some(route) = visit.route() else { return Ok(way) };
-    let (max, needed) = (route.plan.body_max(), route.plan.needs_body());
+    let (max, needed) = (route.plan.body_max(), route.plan.needs_body(&visit.view(head)));
     if u64::try_from(case.body.len()).is_ok_and(|length| length > max) {
         return Err(too_large(max, None));
     }

@@ -44,9 +44,6 @@ mod witness;
 pub use passing::Passing;
 pub use witness::Doorkeeper;
 
-/// Bytes of request bodies that may be held in memory at once, for gates that need the whole of one.
-const HELD_BYTES: usize = 256 * 1024 * 1024;
-
 /// What is in force, with its metrics resolved.
 pub struct Live {
     /// The configuration.
@@ -99,7 +96,8 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway that serves what is in `live` at a request's beginning.
     pub fn new(live: Arc<ArcSwap<Live>>, log: Arc<AccessLog>) -> Self {
-        Self { live, log, budget: BodyBudget::new(HELD_BYTES) }
+        let budget = BodyBudget::new(live.load().snapshot.site.buffered_bytes);
+        Self { live, log, budget }
     }
 }
 
@@ -299,6 +297,7 @@ impl Gateway {
         session: &mut Session,
         passing: &mut Passing,
     ) -> std::result::Result<dispatch::Way, Refusal> {
+        passing.visit.has_body = !session.as_mut().is_body_empty();
         let way = dispatch::dispatch(&mut passing.visit, session.req_header())?;
         if !matches!(way, dispatch::Way::On) {
             return Ok(way);

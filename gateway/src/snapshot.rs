@@ -61,6 +61,8 @@ pub struct Site {
     pub trust: Vec<IpNet>,
     /// Bounds on connections and heads.
     pub limits: EdgeLimits,
+    /// Bytes of request bodies that may be held in memory at once, for gates that need the whole of one.
+    pub buffered_bytes: usize,
     /// The longest pause within a request's body.
     pub body_timeout: Duration,
     /// The operators' listener.

@@ -45,6 +45,8 @@ pub struct Visit {
     pub found: Option<(usize, Spans)>,
     /// Whether the request may become a WebSocket.
     pub upgrade: bool,
+    /// Whether a body comes with it.
+    pub has_body: bool,
     /// The certificate that the client showed on its connection.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// Who calls.
@@ -87,6 +89,7 @@ impl Visit {
             query: head.uri.query(),
             host: &self.host,
             authority: self.authority(head),
+            has_body: self.has_body,
             headers: &head.headers,
             secure: self.secure,
             client: self.client,

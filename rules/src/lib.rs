@@ -1,5 +1,6 @@
 //! What may pass: the pure core of portcullis. Facts in, verdict out; no I/O, no clock, no threads.
 
+pub mod content;
 pub mod cookies;
 pub mod credential;
 pub mod framing;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::content::{self, Content};
 use crate::credential::Credential;
+use crate::policies::body::{self, Body};
 use crate::policies::identity::IdentityRef;
 use crate::policy::{
     Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy, ReplyFields, ReplyGate, Speaker, Standing,
@@ -32,9 +34,12 @@ impl Plan {
         self.gates.body_max.unwrap_or(BODY_MAX_DEFAULT)
     }
 
-    /// Whether a gate has to see the whole body before the upstream is touched.
-    pub fn needs_body(&self) -> bool {
-        !self.gates.body.is_empty()
+    /// Whether a gate has to see this request's whole body before the upstream is touched.
+    pub fn needs_body(&self, view: &View<'_>) -> bool {
+        // A packed body has to be unpacked to know its size.
+        let packed =
+            !self.gates.encodings.is_empty() && view.has_body && content::coding(view.headers) != Ok(None);
+        packed || self.gates.body.iter().any(|standing| standing.gate.needs(view))
     }
 
     /// The credential that decides who calls, with the identity that it is for: the first to which the request
@@ -88,9 +93,27 @@ impl Plan {
         &self,
         view: &View<'_>,
         body: &[u8],
-        heard: impl FnMut(&'static str, &Verdict) -> bool,
+        mut heard: impl FnMut(&'static str, &Verdict) -> bool,
     ) -> Verdict {
-        ask(self.gates.body.iter().map(|standing| (standing.policy, standing.gate.judge(view, body))), heard)
+        let content = match self.open(view, body) {
+            Ok(content) => content,
+            // Nobody can judge what cannot be unpacked.
+            Err(refusal) => {
+                let verdict = Err(refusal);
+                return if heard(Body::KEY, &verdict) { Ok(()) } else { verdict };
+            }
+        };
+        let judge =
+            |standing: &Standing<dyn BodyGate>| (standing.policy, standing.gate.judge(view, &content));
+        ask(self.gates.body.iter().map(judge), heard)
+    }
+
+    /// A request's content as body gates see it.
+    ///
+    /// # Errors
+    /// When it cannot be unpacked.
+    pub fn open<'b>(&self, view: &View<'_>, body: &'b [u8]) -> Result<Content<'b>, Refusal> {
+        body::open(view, body, &self.gates.encodings, self.body_max(), self.gates.json)
     }
 
     /// Walks the gates one by one for `portcullis explain`.

@@ -34,7 +34,7 @@ macro_rules! with_policies {
                 why "needs the caller and nothing else, and costs less than reading a body";
             /// What a request body may be.
             body: $crate::policies::body::Body,
-                monotone ["body.max"],
+                monotone ["body.max", "body.types", "body.json_depth", "body.json_keys", "body.encodings"],
                 why "a body is read only for callers who passed everything that can be known without it";
             /// How the upstream's cookies are handed on.
             cookies: $crate::policies::cookies::Cookies,

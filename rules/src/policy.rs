@@ -11,9 +11,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::content::{Coding, Content};
 use crate::credential::{Credential, Doubt, Evidence, KeySource, Login, Vouched};
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
+use crate::strict_json::Limits;
 use crate::verdict::Refusal;
 use crate::view::{Caller, View};
 
@@ -55,8 +57,13 @@ pub trait HeadGate: Send + Sync {
 
 /// Judges the whole body, before the upstream is touched.
 pub trait BodyGate: Send + Sync {
+    /// Whether it has to see the body of this request; a body that nobody has to see is never held.
+    fn needs(&self, _view: &View<'_>) -> bool {
+        true
+    }
+
     /// Passes or refuses.
-    fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict;
+    fn judge(&self, view: &View<'_>, content: &Content<'_>) -> Verdict;
 }
 
 /// Answers a CORS preflight, before anybody is identified: browsers send it without credentials.
@@ -258,6 +265,10 @@ pub struct Gates {
     pub reply: Vec<Standing<dyn ReplyGate>>,
     /// The largest body in bytes, for the shell that reads it.
     pub body_max: Option<u64>,
+    /// What a JSON body may be at most.
+    pub json: Limits,
+    /// The content codings that are accepted, and unpacked for gates.
+    pub encodings: Vec<Coding>,
 }
 
 /// Key material and files by name: how compilation stays free of I/O.

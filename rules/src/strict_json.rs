@@ -1,11 +1,12 @@
 //! JSON as a gate may trust it: a member that is there twice, or anything after the value, is refused, since
 //! the backend's parser might see another document than ours (RFC 8259, section 4).
 
+use std::cell::Cell;
 use std::fmt;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Reads a whole document.
@@ -13,17 +14,23 @@ use serde_json::{Map, Number, Value};
 /// # Errors
 /// A sentence for the log: what is wrong, without the document's text.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    parse_within(bytes, Limits::LOOSE)
+}
+
+/// Reads a whole document that keeps to `limits`; one that does not is given up where it exceeds them.
+///
+/// # Errors
+/// A sentence for the log: what is wrong, without the document's text.
+pub fn parse_within(bytes: &[u8], limits: Limits) -> Result<Value, String> {
+    let budget = Budget { limits, keys: Cell::new(0) };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict::deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    match value {
-        Ok(Strict(value)) => Ok(value),
-        Err(error) if error.to_string().starts_with(DUPLICATE) => {
-            Err(format!("{DUPLICATE} at line {} column {}", error.line(), error.column()))
-        }
-        Err(error) => {
-            Err(format!("not a JSON document: fault at line {} column {}", error.line(), error.column()))
-        }
-    }
+    let value = Strict { budget: &budget, depth: 0 }.deserialize(&mut deserializer);
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
+        let told = error.to_string();
+        let ours = [DUPLICATE, TOO_DEEP, TOO_MANY].into_iter().find(|ours| told.starts_with(ours));
+        let what = ours.unwrap_or("not a JSON document: fault");
+        format!("{what} at line {} column {}", error.line(), error.column())
+    })
 }
 
 /// The object that `bytes` are, or nothing.
@@ -70,13 +77,22 @@ pub fn check_fields(fields: &HeaderMap) -> Result<(), &'static str> {
         return Err("the body has a Content-Encoding, and a gate reads it as it came");
     }
     let kind = fields.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
-    let mut parts = kind.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = essence == "application/json"
         || essence.strip_prefix("application/").is_some_and(|name| name.ends_with("+json"));
     if !json {
         return Err("the body's Content-Type is not application/json");
     }
+    check_charset(fields)
+}
+
+/// Checks that a body's Content-Type names no other charset than UTF-8.
+///
+/// # Errors
+/// When it does.
+pub fn check_charset(fields: &HeaderMap) -> Result<(), &'static str> {
+    let kind = fields.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    let mut parts = kind.split(';').skip(1).map(str::trim);
     let utf8 = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         !name.trim().eq_ignore_ascii_case("charset")
@@ -86,18 +102,58 @@ pub fn check_fields(fields: &HeaderMap) -> Result<(), &'static str> {
 }
 
 const DUPLICATE: &str = "a JSON member is there twice";
+const TOO_DEEP: &str = "the JSON document is nested deeper than is allowed";
+const TOO_MANY: &str = "the JSON document has more members than are allowed";
 
-struct Strict(Value);
+/// What a document may be at most. A parser's own work is linear in the bytes; what comes after it may not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Lists and objects within one another.
+    pub depth: usize,
+    /// Members of all its objects together.
+    pub keys: usize,
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
+impl Default for Limits {
+    fn default() -> Self {
+        Self::LOOSE
     }
 }
 
-struct StrictVisitor;
+impl Limits {
+    /// What the parser bears by itself.
+    pub const LOOSE: Self = Self { depth: 127, keys: usize::MAX };
+}
 
-impl<'de> Visitor<'de> for StrictVisitor {
+/// What is left of the limits while a document is read.
+struct Budget {
+    limits: Limits,
+    keys: Cell<usize>,
+}
+
+/// Reads one value at a depth.
+#[derive(Clone, Copy)]
+struct Strict<'b> {
+    budget: &'b Budget,
+    depth: usize,
+}
+
+impl Strict<'_> {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth + 1;
+        if depth > self.budget.limits.depth { Err(E::custom(TOO_DEEP)) } else { Ok(Self { depth, ..self }) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,16 +189,22 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        let (inner, mut list) = (self.deeper()?, Vec::new());
+        while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+        let (inner, mut map) = (self.deeper()?, Map::new());
+        while let Some(name) = members.next_key::<String>()? {
+            let keys = &self.budget.keys;
+            keys.set(keys.get() + 1);
+            if keys.get() > self.budget.limits.keys {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+            let value = members.next_value_seed(inner)?;
             if map.insert(name, value).is_some() {
                 return Err(A::Error::custom(DUPLICATE));
             }
@@ -155,7 +217,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{check_fields, find, parse};
+    use super::{Limits, TOO_DEEP, TOO_MANY, check_fields, find, parse, parse_within};
 
     #[test]
     fn refuses_what_two_parsers_could_read_differently() {
@@ -174,6 +236,25 @@ mod tests {
         }
         assert!(parse(&[b'"', 0xff, b'"']).is_err());
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_exceeds_the_limits_is_given_up() {
+        let limits = Limits { depth: 2, keys: 3 };
+        for (text, good) in [
+            ("1", true),
+            ("[[1]]", true),
+            (r#"{"a":[1]}"#, true),
+            ("[[[]]]", false),
+            (r#"{"a":{"b":{}}}"#, false),
+            (r#"[{"a":1,"b":2},{"c":3}]"#, true),
+            (r#"[{"a":1,"b":2},{"c":3,"d":4}]"#, false),
+        ] {
+            assert_eq!(parse_within(text.as_bytes(), limits).is_ok(), good, "{text}");
+        }
+        assert!(parse_within(b"[[[]]]", limits).unwrap_err().starts_with(TOO_DEEP));
+        let many = parse_within(br#"{"a":1,"b":1,"c":1,"d":1}"#, limits);
+        assert!(many.unwrap_err().starts_with(TOO_MANY));
     }
 
     #[test]

@@ -77,6 +77,10 @@ codes! {
     ScopeRequired = "scope_required", FORBIDDEN, "Forbidden", "The token's scope does not permit this.";
     /// The token lacks a claim or has another value.
     ClaimRequired = "claim_required", FORBIDDEN, "Forbidden", "The token lacks a property that this address requires.";
+    /// The body's type or coding is not accepted.
+    MediaType = "media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "The request's body is of a type that this address does not accept.";
+    /// The body does not fit its schema.
+    SchemaInvalid = "schema_invalid", UNPROCESSABLE_ENTITY, "Invalid content", "The request does not have the form that this address requires; see `errors`.";
     /// The body is not what its type says.
     BodyInvalid = "body_invalid", BAD_REQUEST, "Invalid body", "The request's body could not be read as its type.";
     /// The process or the upstream is at its ceiling.

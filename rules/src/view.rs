@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub host: &'a str,
     /// The same as the client wrote it, with its port: what the origin of the gateway's own pages has.
     pub authority: &'a str,
+    /// Whether a body comes with it, be it declared or not.
+    pub has_body: bool,
     /// The header fields as the client sent them.
     pub headers: &'a HeaderMap,
     /// Whether the client speaks https.

@@ -243,6 +243,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         query,
         host: "app.test",
         authority: "app.test",
+        has_body: !request.body.bytes().is_empty(),
         secure: true,
         headers: &headers,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -267,7 +268,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
-    if route.plan.needs_body() {
+    if route.plan.needs_body(&view) {
         route.plan.judge_body(&view, &body, |_, _| false)?;
     }
     Ok(request.reply.as_ref().map(|reply| answered(&route.plan, &view, reply)))

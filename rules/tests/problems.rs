@@ -156,6 +156,13 @@ fn wrong_values() -> Vec<Wrong> {
         (json!({"identity": ["session", "sesion"]}), "identity[1]", "there is no identity `sesion`"),
         (json!({"identity": ["session", "session"]}), "identity[1]", "`session` is there twice"),
         (json!({"identity": []}), "identity", "`identity` names no identity"),
+        (json!({"body": {"types": []}}), "body.types", "`types` accepts no type"),
+        (json!({"body": {"types": ["json"]}}), "body.types[0]", "`json` is not a media type"),
+        (json!({"body": {"types": ["a/b", "a/b; q=1"]}}), "body.types[1]", "`a/b; q=1` is not a media type"),
+        (json!({"body": {"types": ["*/*"]}}), "body.types[0]", "`*/*` is not a media type"),
+        (json!({"body": {"json_depth": 0}}), "body.json_depth", "`json_depth` is out of range"),
+        (json!({"body": {"json_depth": 128}}), "body.json_depth", "`json_depth` is out of range"),
+        (json!({"body": {"json_keys": 0}}), "body.json_keys", "`json_keys: 0` would refuse"),
         (json!({"cookies": {}}), "cookies", "`cookies` asks for nothing"),
         (json!({"cookies": {"same_site": "none"}}), "cookies", "with `same_site: none` that is not `Secure`"),
         (
@@ -248,6 +255,38 @@ fn wrong_widenings() -> Vec<(Value, Wrong)> {
                 json!({"cookies": {"except": {"a": {"reason": "a script", "secure": false}}}}),
                 "cookies",
                 "the cookie `a` is less protected, which widens",
+            ),
+        ),
+        (
+            json!({"body": {"json_depth": 2, "json_keys": 2}}),
+            (
+                json!({"body": {"json_depth": 3}}),
+                "body.json_depth",
+                "`json_depth: 3` is above the inherited 2, which widens",
+            ),
+        ),
+        (
+            json!({"body": {"types": ["image/*"]}}),
+            (
+                json!({"body": {"types": ["image/png", "text/plain"]}}),
+                "body.types",
+                "`text/plain` is not among the inherited types",
+            ),
+        ),
+        (
+            json!({"body": {"types": ["image/png"]}}),
+            (
+                json!({"body": {"types": ["image/*"]}}),
+                "body.types",
+                "`image/*` is not among the inherited types",
+            ),
+        ),
+        (
+            json!({"body": {"encodings": ["gzip"]}}),
+            (
+                json!({"body": {"encodings": ["gzip", "deflate"]}}),
+                "body.encodings",
+                "`deflate` is not accepted around here",
             ),
         ),
         (

@@ -87,7 +87,19 @@ mod draw {
     /// Small enough for the bodies of [`request`]: a limit that none reaches would show nothing. So a parent that
     /// says nothing counts as one that sets no limit; the built-in 10 MiB is no scope's own.
     pub(super) fn body() -> impl Strategy<Value = RawBody> {
-        option::of(select(vec![0, 12, 30, 60, 100])).prop_map(|max| RawBody { max: max.map(Size) })
+        let max = option::of(select(vec![0, 12, 30, 60, 100]).prop_map(Size));
+        let types = vec!["application/json", "application/*", "text/plain"];
+        let types = option::of(
+            subsequence(types, 1..=2).prop_map(|types| types.into_iter().map(str::to_owned).collect()),
+        );
+        let (depth, keys) = (option::of(1_u32..=2), option::of(1_u32..=3));
+        (max, types, depth, keys).prop_map(|(max, types, json_depth, json_keys)| RawBody {
+            max,
+            types,
+            json_depth,
+            json_keys,
+            encodings: None,
+        })
     }
 }
 
@@ -355,6 +367,7 @@ impl Ways {
             query: None,
             host: "app.test",
             authority: "app.test",
+            has_body: !request.body.is_empty(),
             secure: true,
             headers: &headers,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),

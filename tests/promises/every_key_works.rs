@@ -258,3 +258,18 @@ async fn the_version_is_the_one_that_is_understood() {
     let Err(outcome) = Gateway::try_start(&site).await else { panic!("it serves") };
     assert_eq!(outcome.code, 2, "{}", outcome.stderr);
 }
+
+#[tokio::test]
+async fn defaults_say_which_codings_are_accepted() {
+    // An empty document, as gzip packs it without compressing (RFC 1951, section 3.2.4).
+    let packed: &[u8] =
+        &[31, 139, 8, 0, 0, 0, 0, 0, 0, 255, 1, 2, 0, 253, 255, 123, 125, 67, 191, 166, 163, 2, 0, 0, 0];
+    for (encodings, verdict) in [(json!(["gzip"]), "200"), (json!(["deflate"]), "415 media_type")] {
+        let stage = stage(|c| {
+            c.set("defaults.body.encodings", encodings);
+        })
+        .await;
+        let ask = Ask::post("/any/a", packed).header("content-encoding", "gzip").bearer(&stage.token());
+        assert_eq!(stage.send(ask).await.verdict(), verdict);
+    }
+}

@@ -147,6 +147,7 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
     };
     let mut rows = vec![passed("framing", None, None)];
     let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival, &head);
+    visit.has_body = !case.body.is_empty();
     match dispatch::dispatch(&mut visit, &head) {
         Err(refusal) => {
             rows.push(refused(refusal.gate, &refusal, None));
@@ -203,7 +204,11 @@ fn gates(
             }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
             Step::Reply(_) => Ok(Some("edits the answer".to_owned())),
-            Step::Body(standing) => standing.gate.judge(&visit.view(head), case.body).map(|()| None),
+            Step::Body(standing) => {
+                let view = visit.view(head);
+                let content = route.plan.open(&view, case.body);
+                content.and_then(|content| standing.gate.judge(&view, &content)).map(|()| None)
+            }
         };
         match verdict {
             Ok(why) => rows.push(passed(step.policy(), why, line)),

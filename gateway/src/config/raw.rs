@@ -218,6 +218,8 @@ pub struct RawLimits {
     pub requests_per_connection: u32,
     /// The most concurrent requests on one HTTP/2 connection.
     pub h2_streams: u32,
+    /// The most bytes of request bodies held in memory at once, for gates that need a whole body.
+    pub buffered_bytes: Size,
 }
 
 impl Default for RawLimits {
@@ -231,6 +233,7 @@ impl Default for RawLimits {
             connections_per_ip: 256,
             requests_per_connection: 1000,
             h2_streams: 100,
+            buffered_bytes: Size(256 * 1024 * 1024),
         }
     }
 }

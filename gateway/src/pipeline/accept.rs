@@ -45,6 +45,7 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
         path: None,
         found: None,
         upgrade: false,
+        has_body: false,
         certificate: None,
         caller: None,
         via: None,

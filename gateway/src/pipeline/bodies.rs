@@ -28,7 +28,8 @@ pub(super) async fn hold(
     budget: &Arc<BodyBudget>,
 ) -> std::result::Result<(), Refusal> {
     let Some(route) = passing.visit.route() else { return Err(internal("the request has no route")) };
-    let (max, needed) = (route.plan.body_max(), route.plan.needs_body());
+    let view = passing.visit.view(session.req_header());
+    let (max, needed) = (route.plan.body_max(), route.plan.needs_body(&view));
     if passing.visit.upgrade {
         if !session.as_mut().is_body_empty() {
             return Err(Refusal::new(Code::BadRequest, "body", "an upgrade cannot have a body"));
@@ -46,6 +47,7 @@ pub(super) async fn hold(
     if !needed && (!lengthless || max > HELD_WITHOUT_LENGTH) {
         return over(passing, session, max);
     }
+    budget.set_ceiling(passing.live.snapshot.site.buffered_bytes);
     let pause = passing.visit.snapshot.site.body_timeout;
     let limits = BodyLimits {
         max: usize::try_from(max).unwrap_or(usize::MAX),

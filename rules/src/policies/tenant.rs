@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::content::Content;
 use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
 use crate::problem::{Place, Problem};
 use crate::shapes::OneOrMany;
@@ -144,12 +145,12 @@ impl HeadGate for InCapture {
 struct InBody(String);
 
 impl BodyGate for InBody {
-    fn judge(&self, view: &View<'_>, body: &[u8]) -> Verdict {
+    fn judge(&self, view: &View<'_>, content: &Content<'_>) -> Verdict {
         let invalid = |why: &'static str| Refusal::new(Code::BodyInvalid, Tenant::KEY, why);
         strict_json::check_fields(view.headers).map_err(invalid)?;
         let document =
-            strict_json::parse(body).map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why))?;
-        match strict_json::find(&document, &self.0).map_err(invalid)? {
+            content.json().map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why.to_owned()))?;
+        match strict_json::find(document, &self.0).map_err(invalid)? {
             Some(Value::String(named)) => agrees(view, named, &format_args!("body:{}", self.0)),
             Some(_) => Err(mismatch(format!("body:{} is not a string", self.0))),
             None => Err(mismatch(format!("body:{} is not in the request", self.0))),

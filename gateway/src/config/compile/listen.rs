@@ -44,6 +44,7 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Site {
         hsts,
         trust,
         limits,
+        buffered_bytes: usize::try_from(listen.limits.buffered_bytes.0).unwrap_or(usize::MAX),
         body_timeout: listen.limits.body_timeout.0,
         admin: raw.admin.as_ref().map(|admin| admin.bind.clone()),
     }
@@ -240,6 +241,8 @@ fn limits(raw: &RawLimits, at: &Place, problems: &mut Problems) -> EdgeLimits {
         raw.requests_per_connection.to_string(),
     );
     within("h2_streams", raw.h2_streams.into(), 1, 10_000, raw.h2_streams.to_string());
+    let buffered = raw.buffered_bytes;
+    within("buffered_bytes", buffered.0, 64 * 1024, 1 << 40, buffered.to_string());
     for (key, time) in
         [("header_timeout", raw.header_timeout), ("body_timeout", raw.body_timeout), ("idle", raw.idle)]
     {
