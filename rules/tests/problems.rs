@@ -78,7 +78,7 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
         .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
         .collect();
     let relaxed = Relaxed::default();
-    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities };
+    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities, library: &Shelf };
     let outer = Scope::default().settle(&raw_scope(outer), &ground(Place::root().key("defaults"))).unwrap();
     let scope = outer.settle(&raw_scope(inner), &ground(Place::root()))?;
     let named: Vec<_> = scope.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
@@ -162,6 +162,7 @@ fn wrong_values() -> Vec<Wrong> {
         (json!({"body": {"types": ["*/*"]}}), "body.types[0]", "`*/*` is not a media type"),
         (json!({"body": {"json_depth": 0}}), "body.json_depth", "`json_depth` is out of range"),
         (json!({"body": {"json_depth": 128}}), "body.json_depth", "`json_depth` is out of range"),
+        (json!({"body": {"schema": "none.json"}}), "body.schema", "the schema `none.json` cannot be used"),
         (json!({"body": {"json_keys": 0}}), "body.json_keys", "`json_keys: 0` would refuse"),
         (json!({"cookies": {}}), "cookies", "`cookies` asks for nothing"),
         (json!({"cookies": {"same_site": "none"}}), "cookies", "with `same_site: none` that is not `Secure`"),

@@ -56,7 +56,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
-    let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
+    let routes = routes::compile(raw, &upstreams, &identities, library, &mut problems);
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
