@@ -99,7 +99,7 @@ pub(super) fn read(text: &[u8], source: &KeySource) -> Result<Published, String>
     Ok(Published { keys, set, tag: None })
 }
 
-/// Where an issuer's configuration is (OpenID Connect Discovery 1.0, section 4).
+/// Where an issuer's configuration is (`OpenID` Connect Discovery 1.0, section 4).
 pub(super) fn configuration_of(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
 }

@@ -39,16 +39,15 @@ pub async fn open(identities: &[Identity], before: &[Identity], state: &Path, re
     let mut waiting = Vec::new();
     for identity in identities {
         let Some(source) = &identity.def.keys else { continue };
-        let ring = match kept(identity, source, before) {
-            Some(ring) => ring,
-            None => {
-                let ring = Arc::new(begin(identity, source, before, state, registry).await);
-                if ring.last().is_none() {
-                    waiting.push(ring.flight.next_end());
-                }
-                tokio::spawn(Keeper::new(&ring, Fetcher::shared().clone(), state).keep());
-                ring
+        let ring = if let Some(ring) = kept(identity, source, before) {
+            ring
+        } else {
+            let ring = Arc::new(begin(identity, source, before, state, registry).await);
+            if ring.last().is_none() {
+                waiting.push(ring.flight.next_end());
             }
+            tokio::spawn(Keeper::new(&ring, Fetcher::shared().clone(), state).keep());
+            ring
         };
         let _ = identity.ring.set(ring);
     }

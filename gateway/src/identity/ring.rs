@@ -96,18 +96,14 @@ impl Ring {
     /// Puts a set in force that the issuer confirmed at `fetched`; whether the keys changed by it.
     pub(super) fn take(&self, published: Published, fetched: i64) -> bool {
         let Published { keys, set, tag } = published;
-        match self.held.load_full().filter(|held| *held.set == set) {
-            Some(same) => {
-                self.put(Held { tag, ..self.confirmed(&same, fetched) });
-                false
-            }
-            None => {
-                let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
-                let (keys, set, until) = (Arc::new(keys), Arc::new(set), self.until(fetched));
-                self.put(Held { keys, generation, fetched, until, set, tag });
-                true
-            }
+        if let Some(same) = self.held.load_full().filter(|held| *held.set == set) {
+            self.put(Held { tag, ..self.confirmed(&same, fetched) });
+            return false;
         }
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let (keys, set, until) = (Arc::new(keys), Arc::new(set), self.until(fetched));
+        self.put(Held { keys, generation, fetched, until, set, tag });
+        true
     }
 
     /// Keeps the set in force, which the issuer confirmed at `fetched`.

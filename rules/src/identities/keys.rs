@@ -72,42 +72,10 @@ pub(super) fn compile(
             "write one of `secret: NAME`, `pem: FILE`, `file: JWKS`, `url: https://…`, `discover: true`",
         )]);
     }
-    let mut problems = Vec::new();
     if raw.url.is_some() || raw.discover.is_some() {
-        let (at_issuer, at_algorithms) = (making.at.key("issuer"), making.at.key("algorithms"));
-        let from = match &raw.url {
-            Some(url) => {
-                address(url, making.production, &at.key("url"), &mut problems);
-                KeysAt::Url(url.clone())
-            }
-            None => {
-                if raw.discover == Some(false) {
-                    let problem =
-                        at.key("discover").problem("`discover: false` says nothing of where the keys are");
-                    problems.push(problem.remedy("write `discover: true`, or `url: https://…`"));
-                }
-                // An empty issuer, or one over plain http, has been told of.
-                if !issuer.is_empty() && !(making.production && issuer.starts_with("http://")) {
-                    address(issuer, making.production, &at_issuer, &mut problems);
-                }
-                if issuer.contains('?') {
-                    let problem = at_issuer.problem("an issuer with a query has no OpenID configuration");
-                    problems.push(problem.remedy("write the key set's address: `keys: { url: https://… }`"));
-                }
-                KeysAt::Issuer(issuer.to_owned())
-            }
-        };
-        let (refresh, stale_for) = times(raw, &at, &mut problems);
-        if let Some(other) = algorithms.iter().find(|algorithm| algorithm.is_symmetric()) {
-            let problem = at_algorithms.problem(format!("fetched keys are public and cannot verify {other}"));
-            problems.push(problem.remedy("take it off the algorithms"));
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let algorithms = if algorithms.is_empty() { public() } else { algorithms.to_vec() };
-        return Ok(Keys::Fetched(KeySource { from, refresh, stale_for, algorithms }));
+        return fetched(raw, issuer, algorithms, making).map(Keys::Fetched);
     }
+    let mut problems = Vec::new();
     for (key, written) in [("refresh", raw.refresh), ("stale_for", raw.stale_for)] {
         if written.is_some() {
             let problem = at.key(key).itself().problem(format!("`{key}` is for keys that are fetched"));
@@ -116,6 +84,50 @@ pub(super) fn compile(
     }
     let given = given(raw, algorithms, making).map_err(|problem| problems.push(problem)).ok();
     given.filter(|_| problems.is_empty()).map(Keys::Given).ok_or(problems)
+}
+
+fn fetched(
+    raw: &RawKeys,
+    issuer: &str,
+    algorithms: &[Algorithm],
+    making: &Making<'_>,
+) -> Result<KeySource, Vec<Problem>> {
+    let (at, mut problems) = (making.at.key("keys"), Vec::new());
+    let from = if let Some(url) = &raw.url {
+        address(url, making.production, &at.key("url"), &mut problems);
+        KeysAt::Url(url.clone())
+    } else {
+        if raw.discover == Some(false) {
+            let problem = at.key("discover").problem("`discover: false` says nothing of where the keys are");
+            problems.push(problem.remedy("write `discover: true`, or `url: https://…`"));
+        }
+        discoverable(issuer, making, &mut problems);
+        KeysAt::Issuer(issuer.to_owned())
+    };
+    let (refresh, stale_for) = times(raw, &at, &mut problems);
+    if let Some(other) = algorithms.iter().find(|algorithm| algorithm.is_symmetric()) {
+        let at = making.at.key("algorithms");
+        problems.push(
+            at.problem(format!("fetched keys are public and cannot verify {other}"))
+                .remedy("take it off the algorithms"),
+        );
+    }
+    let algorithms = if algorithms.is_empty() { public() } else { algorithms.to_vec() };
+    let source = KeySource { from, refresh, stale_for, algorithms };
+    if problems.is_empty() { Ok(source) } else { Err(problems) }
+}
+
+/// Whether the issuer's name is an address that its configuration can be below.
+fn discoverable(issuer: &str, making: &Making<'_>, problems: &mut Vec<Problem>) {
+    let at = making.at.key("issuer");
+    let told_of = issuer.is_empty() || (making.production && issuer.starts_with("http://"));
+    if !told_of {
+        address(issuer, making.production, &at, problems);
+    }
+    if issuer.contains('?') {
+        let problem = at.problem("an issuer with a query has no OpenID configuration");
+        problems.push(problem.remedy("write the key set's address: `keys: { url: https://… }`"));
+    }
 }
 
 /// A public key says by its kind what it can verify.

@@ -83,7 +83,10 @@ impl Script {
     /// The seconds between one fetch's end and the next.
     fn pauses(&self) -> Vec<u64> {
         let asked = self.asked.lock().unwrap();
-        asked.windows(2).map(|pair| (pair[1] - pair[0] - Duration::from_millis(100)).as_secs()).collect()
+        asked
+            .windows(2)
+            .map(|pair| pair[1].duration_since(pair[0] + Duration::from_millis(100)).as_secs())
+            .collect()
     }
 }
 
@@ -145,7 +148,7 @@ async fn only_other_keys_are_a_new_generation() {
     kept(&ring, &script, folder.path());
     let mut generations = Vec::new();
     for _ in 0..5 {
-        sleep(Duration::from_secs(300)).await;
+        sleep(Duration::from_mins(5)).await;
         generations.push(ring.generation(now()).unwrap());
         sleep(Duration::from_millis(300_100)).await;
     }
