@@ -1,15 +1,17 @@
 //! Keys that are fetched: there before the first request, fresh when a token needs them, kept while the issuer is
 //! down, and nobody else's.
 
+use std::cell::{Cell, RefCell};
 use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
+use harness::backend::Canned;
 use harness::issuer::{Algorithm, SECRET};
 use harness::{
-    Ask, Certificates, Configuration, Gateway, Issuer, KeyServer, Mood, Site, Stage, Value, json, stage,
-    until,
+    Ask, Backend, Certificates, Client, Configuration, Gateway, Issuer, KeyServer, Mood, Site, Stage, Value,
+    json, stage, until,
 };
 
 const OWN: &str = "/v1/acme/conversations";
@@ -86,6 +88,37 @@ async fn a_new_key_is_known_as_soon_as_it_signs_under_load() {
     all_admitted(before);
     all_admitted(after);
     assert_eq!(server.sets(), 2, "one fetch for all of them");
+}
+
+/// Each new key is published for a refresh before it signs, as issuers do; the first signs at once all the same.
+#[tokio::test]
+async fn rotation_under_steady_load_refuses_nobody() {
+    let server = KeyServer::start(&[Algorithm::ES256]).await;
+    let stage = fetched(json!({ "url": server.jwks(), "refresh": "1s" })).await;
+    let (signing, done) = (RefCell::new(token(Algorithm::ES256)), Cell::new(false));
+    let worker = || async {
+        let (mut connection, mut sent) = (stage.http1().connect().await.unwrap(), 0);
+        while !done.get() {
+            let bearer = signing.borrow().clone();
+            let reply = connection.send(Ask::get(OWN).bearer(&bearer)).await;
+            assert_eq!(reply.verdict(), "200", "after {sent} requests");
+            sent += 1;
+        }
+        sent
+    };
+    let rotation = async {
+        let mut old = Algorithm::ES256;
+        for (new, lead) in [(Algorithm::ES384, 0), (Algorithm::EdDSA, 2), (Algorithm::ES256, 2)] {
+            server.publish(Issuer.jwks(&[old, new]));
+            server.asked(lead).await;
+            signing.replace(token(new));
+            old = new;
+        }
+        server.asked(1).await;
+        done.set(true);
+    };
+    let (sent, ()) = tokio::join!(join_all((0..8).map(|_| worker())), rotation);
+    assert!(sent.iter().sum::<i32>() > 100, "{sent:?} requests are no load");
 }
 
 #[tokio::test]
@@ -332,24 +365,26 @@ async fn a_reload_keeps_the_keys_while_the_issuer_is_down() {
 }
 
 #[tokio::test]
-async fn the_state_folder_stays_where_it_is_until_a_restart() {
-    let mut stage = stage(|_| {}).await;
-    stage.configuration.set("state.path", "elsewhere");
-    stage.site.configure(&stage.configuration);
-    stage.gateway.reload("`state.path` cannot change").await;
-}
-
-#[tokio::test]
-async fn a_copy_from_another_address_is_not_used() {
-    let server = KeyServer::start(&[Algorithm::ES256]).await;
-    let mut stage = fetched(json!({ "url": server.jwks() })).await;
-    let copy = stage.site.path("state/keys/session.json");
-    until("the copy", || async { copy.exists().then_some(()) }).await;
-    assert_eq!(stage.gateway.stop().await, 0);
-    server.mood(Mood::Down);
-    let other = format!("{}/other", server.url());
-    stage.configuration.set("identities.session.keys", json!({ "url": other }));
-    stage.site.configure(&stage.configuration);
-    stage.gateway = Gateway::start(&stage.site).await;
-    assert_eq!(verdict(&stage, &token(Algorithm::ES256)).await, "503 keys_unavailable");
+async fn over_tls_the_server_has_to_prove_its_name() {
+    let certificates = Certificates::new();
+    let server = Backend::https(&certificates, "localhost").await;
+    let keys = Canned { status: 200, headers: Vec::new(), body: Issuer.jwks(&[Algorithm::ES256]).leak() };
+    server.answer("/jwks", keys);
+    let port = server.address().port();
+    for (host, authority, wanted) in [
+        ("localhost", Some("tls/ca.pem"), "200"),
+        ("127.0.0.1", Some("tls/ca.pem"), "503 keys_unavailable"),
+        ("localhost", None, "503 keys_unavailable"),
+    ] {
+        let mut site = Site::furnished(&certificates);
+        site.env("SSL_CERT_FILE", authority);
+        let backend = Backend::http().await;
+        let mut configuration = Configuration::complete(backend.url());
+        fetching(&mut configuration, json!({ "url": format!("https://{host}:{port}/jwks") }));
+        site.configure(&configuration);
+        let gateway = Gateway::start(&site).await;
+        let client = Client::http1(gateway.https(), &certificates);
+        let reply = client.send(Ask::get(OWN).bearer(&token(Algorithm::ES256))).await;
+        assert_eq!(reply.verdict(), wanted, "{host} {authority:?}");
+    }
 }
