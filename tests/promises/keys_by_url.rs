@@ -288,7 +288,7 @@ async fn a_set_that_did_not_change_is_not_sent_again() {
     let stage = fetched(json!({ "url": server.jwks(), "refresh": "1s", "stale_for": "3s" })).await;
     // For longer than the keys would last unconfirmed.
     until("five answers", || async { (server.unmodified() >= 5).then_some(()) }).await;
-    assert_eq!(verdict(&stage, &token(Algorithm::ES256)).await, "200");
+    comes_to(&stage, &token(Algorithm::ES256), "200").await;
     assert!(refreshed(&stage, "unchanged").await > 3.5);
     assert!(refreshed(&stage, "ok").await < 1.5);
     server.publish(Issuer.jwks(&[Algorithm::ES384]));
@@ -301,7 +301,7 @@ async fn keys_that_nobody_confirms_lapse() {
     let server = KeyServer::start(&[Algorithm::ES256]).await;
     let stage = fetched(json!({ "url": server.jwks(), "refresh": "1s", "stale_for": "2s" })).await;
     let token = token(Algorithm::ES256);
-    assert_eq!(verdict(&stage, &token).await, "200");
+    comes_to(&stage, &token, "200").await;
     server.mood(Mood::Down);
     comes_to(&stage, &token, "503 keys_unavailable").await;
     assert_eq!(stage.send(Ask::get(OWN).bearer(&token)).await.header("retry-after"), "1");
