@@ -17,6 +17,7 @@ use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
 
 pub mod jwt;
+pub mod keys;
 mod mapping;
 
 /// The gate's name in logs, whatever the kind.

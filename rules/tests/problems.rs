@@ -11,12 +11,14 @@ use std::fs;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use rules::credential::KeysAt;
 use rules::identities::{self, Making};
 use rules::policies::identity::IdentityRef;
 use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::{Place, Problem};
 use rules::secret::Secret;
+use rules::token::Algorithm;
 use serde_json::{Map, Value, json};
 
 mod plain;
@@ -105,6 +107,14 @@ fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str
     problems
 }
 
+/// Keys by URL, with these changes.
+fn fetched(changes: Value) -> Value {
+    let mut keys = json!({"url": "https://issuer.test/jwks"});
+    let Value::Object(changes) = changes else { panic!("not an object") };
+    keys.as_object_mut().unwrap().extend(changes);
+    json!({ "keys": keys })
+}
+
 fn wrong_identities() -> Vec<Wrong> {
     vec![
         (json!({"issuer": "http://issuer.test/"}), "issuer", "over plain http is refused in production"),
@@ -137,6 +147,53 @@ fn wrong_identities() -> Vec<Wrong> {
             json!({"keys": {"secret": "long", "file": "empty.json"}}),
             "keys",
             "`keys` needs exactly one source",
+        ),
+        (
+            json!({"keys": {"url": "https://issuer.test/jwks", "discover": true}}),
+            "keys",
+            "`keys` needs exactly one source",
+        ),
+        (
+            json!({"keys": {"url": "issuer.test/jwks"}}),
+            "keys.url",
+            "not an address that keys can be fetched from",
+        ),
+        (json!({"keys": {"url": "http://issuer.test/"}}), "keys.url", "a key set over plain http is refused"),
+        (
+            json!({"keys": {"url": "https://localhost/"}}),
+            "keys.url",
+            "a key set on this machine itself is refused",
+        ),
+        (json!({"keys": {"discover": false}}), "keys.discover", "`discover: false` says nothing"),
+        (json!({"issuer": "issuer", "keys": {"discover": true}}), "issuer", "`issuer` is not an address"),
+        (
+            json!({"issuer": "https://[::1]/", "keys": {"discover": true}}),
+            "issuer",
+            "a key set on this machine",
+        ),
+        (
+            json!({"issuer": "https://a.test/?b", "keys": {"discover": true}}),
+            "issuer",
+            "an issuer with a query",
+        ),
+        (
+            json!({"keys": {"secret": "long", "refresh": "10m"}}),
+            "keys.refresh",
+            "`refresh` is for keys that are fetched",
+        ),
+        (
+            json!({"keys": {"secret": "long", "stale_for": "1h"}}),
+            "keys.stale_for",
+            "`stale_for` is for keys that",
+        ),
+        (fetched(json!({"refresh": "0"})), "keys.refresh", "`refresh: 0s` is not between 1s and 1h"),
+        (fetched(json!({"refresh": "999ms"})), "keys.refresh", "`refresh: 999ms` is not between 1s and 1h"),
+        (fetched(json!({"refresh": "61m"})), "keys.refresh", "`refresh: 61m` is not between 1s and 1h"),
+        (fetched(json!({"stale_for": "9m"})), "keys.stale_for", "is shorter than `refresh: 10m`"),
+        (
+            json!({"keys": {"discover": true}, "algorithms": ["RS256", "HS256"]}),
+            "algorithms",
+            "fetched keys are public and cannot verify HS256",
         ),
         (json!({"keys": {"secret": "none"}}), "keys.secret", "there is no secret `none`"),
         (json!({"keys": {"secret": "short"}}), "keys.secret", "the secret has 5 bytes"),
@@ -356,6 +413,22 @@ fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
     });
     assert!(broken.tells.tenant && broken.tells.roles && broken.tells.scopes);
     assert!(broken.gate.assume(&Map::new()).is_err());
+}
+
+#[test]
+fn keys_that_are_fetched_are_asked_of_the_shell() {
+    let told = |changes: Value| identity(changes).ok().unwrap().keys.unwrap();
+    let plain = told(fetched(json!({})));
+    assert_eq!(plain.from, KeysAt::Url("https://issuer.test/jwks".to_owned()));
+    assert_eq!((plain.refresh.as_secs(), plain.stale_for.as_secs()), (600, 86_400));
+    assert_eq!(plain.algorithms.len(), 9, "every public one, and no secret's");
+    let own = told(json!({
+        "algorithms": ["ES256"], "keys": {"discover": true, "refresh": "1s", "stale_for": "1s"},
+    }));
+    assert_eq!(own.from, KeysAt::Issuer("https://issuer.test/".to_owned()));
+    assert_eq!((own.refresh.as_secs(), own.stale_for.as_secs()), (1, 1));
+    assert_eq!(own.algorithms, [Algorithm::Es256]);
+    assert!(identity(json!({})).ok().unwrap().keys.is_none(), "a secret is at hand");
 }
 
 /// The literals that begin a sentence in the sources, in the pieces between their placeholders.
