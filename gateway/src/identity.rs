@@ -1,15 +1,18 @@
-//! An identity in force: the pure gate with what is kept for it between requests: fetched keys, and verified
-//! credentials.
+//! An identity in force: the pure gate with what is kept for it between requests: fetched keys, verified credentials,
+//! and the way to its login service.
 
 use std::sync::Arc;
 
-use rules::credential::Vouched;
+use rules::credential::{LoginAnswer, Question, Vouched};
 use rules::policy::IdentityDef;
+use rules::verdict::{Code, Refusal};
 use rules::view::Caller;
 
+use self::login::Service;
 use self::memory::Memory;
 pub use self::ring::{Held, Ring};
 
+mod login;
 mod memory;
 mod ring;
 
@@ -20,6 +23,7 @@ pub struct Identity {
     /// Its keys, where they are fetched.
     pub ring: Option<Arc<Ring>>,
     memory: Option<Memory>,
+    login: Option<Service>,
 }
 
 impl Identity {
@@ -27,7 +31,19 @@ impl Identity {
     pub fn new(def: Arc<IdentityDef>) -> Self {
         let ring = def.keys.as_ref().map(|source| Arc::new(Ring::new(&def.name, source.clone())));
         let memory = def.remembers.then(Memory::new);
-        Self { def, ring, memory }
+        let login = def.login.as_ref().map(|login| Service::new(&def.name, login));
+        Self { def, ring, memory, login }
+    }
+
+    /// Asks the login service.
+    ///
+    /// # Errors
+    /// When it gives no answer, or there is no such service.
+    pub async fn ask(&self, question: Question) -> Result<LoginAnswer, Refusal> {
+        match &self.login {
+            Some(login) => login.ask(question).await,
+            None => Err(Refusal::new(Code::Internal, "identity", "the identity has no login service")),
+        }
     }
 
     /// The keys that were fetched last.
