@@ -112,8 +112,9 @@ pub(super) fn compile(raw: &RawForwardAuth, making: &Making<'_>) -> Result<Ident
     }
     let mut read = copy.clone();
     read.extend(claims.values().filter_map(|field| HeaderName::from_bytes(field.as_bytes()).ok()));
+    // What the service says under these names, a backend may have been taught to believe.
     let mut owns = mapping.owns();
-    owns.extend(copy.iter().cloned());
+    owns.extend(read.iter().filter(|name| !NOT_FORWARDABLE.contains(&name.as_str())).cloned());
     let fact = |name: &str| claims.get(name).cloned();
     let login = Login { url: raw.url.clone(), timeout: raw.timeout.0 };
     let cache = i64::try_from(raw.cache.0.as_secs()).unwrap_or_default();
