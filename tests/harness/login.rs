@@ -70,7 +70,7 @@ impl Says {
 
 type Script = dyn Fn(&Received) -> Says + Send + Sync;
 
-/// The service. Stops when dropped, with its runtime.
+/// The service. Stops when dropped, its connections with it.
 pub struct Login {
     address: SocketAddr,
     scheme: &'static str,
@@ -115,9 +115,11 @@ impl Login {
         });
         let kept = Arc::clone(&record);
         let task = tokio::spawn(async move {
+            // They end with the service.
+            let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (record, script, tls) = (Arc::clone(&kept), Arc::clone(&script), tls.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let service = service_fn(move |request| {
                         let (record, script) = (Arc::clone(&record), Arc::clone(&script));
                         async move { answer(&request, &record, &script).await }
