@@ -6,77 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::websocket::Socket;
-use harness::{Ask, Certificates, Configuration, Login, Received, Says, Site, Stage, json, stage};
+use harness::{Ask, Login, Says, json, stage};
+
+use self::service::{ada, as_session, conversations, session, sso, with};
+
+mod service;
+mod surroundings;
 
 const LIE: &str = "mallory";
-
-/// `ada` of `acme`, as the service tells of her.
-fn ada() -> Says {
-    Says::status(202)
-        .field("X-Auth-Request-User", "ada")
-        .field("X-Auth-Request-Org", "acme")
-        .field("X-Auth-Request-Groups", "user,admin")
-        .field("X-Auth-Request-Email", "ada@acme.test")
-}
-
-/// The session that the question shows, as `s=…` in a cookie or in Authorization.
-fn session(question: &Received) -> String {
-    let shown = question.header("cookie").or(question.header("authorization")).unwrap_or_default();
-    let (_, session) = shown.split_once("s=").unwrap_or_default();
-    session.split(';').next().unwrap_or_default().to_owned()
-}
-
-fn script(question: &Received) -> Says {
-    match session(question).as_str() {
-        "ada" => ada(),
-        "slow" => Says::nothing(),
-        "hangs-up" => Says::goodbye(),
-        "redirect" => Says::status(302).field("location", "/elsewhere").field("x-auth-request-user", "ada"),
-        "oversize" => ada().bytes(64 * 1024 + 1),
-        "fits" => ada().bytes(64 * 1024),
-        "two-names" => ada().field("X-Auth-Request-User", "root"),
-        "two-groups" => ada().field("x-auth-request-groups", "admin"),
-        "two-mails" => ada().field("x-auth-request-email", "root@acme.test"),
-        "no-name" => Says::status(200).field("x-auth-request-org", "acme"),
-        "not-text" => Says::status(200).field("x-auth-request-user", [0xff, 0xfe]),
-        "unwritable" => Says::status(200).field("x-auth-request-user", "ad\u{e4}"),
-        "not-an-admin" => Says::status(200).field("x-auth-request-user", "eve"),
-        status => Says::status(status.parse().unwrap_or(401)).field("x-auth-request-user", "ada"),
-    }
-}
-
-/// The identity `sso` in front of everything.
-fn sso(c: &mut Configuration, url: &str) {
-    let identity = json!({
-        "kind": "forward_auth", "url": url, "timeout": "10s",
-        "claims": {
-            "user": "X-Auth-Request-User", "tenant": "x-auth-request-org", "roles": "x-auth-request-groups",
-            "scopes": "x-auth-request-scopes",
-        },
-        "forward": { "x-user-id": "user", "x-tenant-id": "tenant", "x-roles": "roles" },
-        "copy": ["X-Auth-Request-Email"],
-    });
-    c.set("identities.sso", identity).set("defaults.identity", "sso");
-}
-
-async fn with(change: impl FnOnce(&mut Configuration)) -> (Login, Stage) {
-    let login = Login::http(script).await;
-    let url = login.url("/oauth2/auth?app=chat");
-    let stage = stage(|c| {
-        sso(c, &url);
-        change(c);
-    })
-    .await;
-    (login, stage)
-}
-
-fn as_session(ask: Ask, session: &str) -> Ask {
-    ask.header("cookie", &format!("theme=dark; s={session}"))
-}
-
-fn conversations(session: &str) -> Ask {
-    as_session(Ask::get("/v1/acme/conversations"), session)
-}
 
 #[tokio::test]
 async fn whom_the_service_knows_is_admitted_and_named_to_the_backend() {
@@ -407,67 +344,4 @@ async fn tokens_and_the_service_can_stand_side_by_side() {
     assert_eq!(stage.send(any().header("authorization", "Basic s=ada")).await.status, 200);
     assert_eq!(login.questions().len(), 3);
     assert_eq!(stage.backend.requests().len(), 4);
-}
-
-#[tokio::test]
-async fn over_tls_the_service_has_to_prove_its_name() {
-    let certificates = Certificates::new();
-    let login = Login::https(&certificates, script).await;
-    let url = login.url("/auth");
-    for trusted in [true, false] {
-        let mut site = Site::furnished(&certificates);
-        let strange = Certificates::new().ca_pem();
-        site.write("tls/trusted.pem", &if trusted { certificates.ca_pem() } else { strange });
-        let file = site.path("tls/trusted.pem");
-        site.env("SSL_CERT_FILE", file.to_str());
-        let mut configuration = Configuration::complete("http://127.0.0.1:1");
-        sso(&mut configuration, &url);
-        configuration.set("identities.sso.timeout", "5s");
-        site.configure(&configuration);
-        let gateway = harness::Gateway::start(&site).await;
-        let client = harness::Client::http1(gateway.https(), &certificates);
-        let reply = client.send(conversations("ada")).await;
-        // Whoever is admitted finds no upstream there.
-        let verdict = if trusted { "502 upstream_unreachable" } else { "503 keys_unavailable" };
-        assert_eq!(reply.verdict(), verdict);
-        assert_eq!(login.questions().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn a_route_that_observes_asks_and_lets_pass() {
-    let (login, stage) = with(|c| {
-        c.route("anything")["mode"] = json!("observe");
-    })
-    .await;
-    for session in ["401", "500", "ada"] {
-        assert_eq!(stage.send(as_session(Ask::get("/any/a"), session)).await.status, 200, "{session}");
-        let user = stage.backend.last().header("x-user-id").map(str::to_owned);
-        assert_eq!(user.as_deref(), (session == "ada").then_some("ada"), "{session}");
-    }
-    assert_eq!(login.questions().len(), 3);
-}
-
-#[tokio::test]
-async fn offline_nobody_is_asked() {
-    let (login, stage) = with(|c| {
-        c.set(
-            "tests",
-            json!([
-                { "as": { "tenant": "acme" }, "send": "GET /v1/acme/conversations", "expect": "allow" },
-                { "as": { "roles": ["user"] }, "send": "GET /admin/users", "expect": "403 role_required" },
-                { "send": "GET /any/a", "expect": "401 token_missing" },
-                { "send": "GET /any/a", "headers": { "cookie": "s=ada" }, "expect": "503 keys_unavailable" },
-            ]),
-        );
-    })
-    .await;
-    let _ = stage.site.run(&["test", "--config", "portcullis.yaml"]).await.expect(0);
-    let explain = ["explain", "--config", "portcullis.yaml", "GET /any/a", "--header", "cookie: s=ada"];
-    let told = stage.site.run(&explain).await.expect(0);
-    assert!(told.stdout.contains("503 keys_unavailable"), "{}", told.stdout);
-    let token = ["token", "--config", "portcullis.yaml", "--identity", "sso", "--claim", "sub=ada"];
-    let told = stage.site.run(&token).await.expect(2);
-    assert!(told.stderr.contains("`sso` has no tokens"), "{}", told.stderr);
-    assert_eq!(login.questions().len(), 0);
 }
