@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -10,7 +11,7 @@ use rules::credential::{Login, LoginAnswer, Question};
 use rules::verdict::{Code, Refusal};
 use tokio::sync::Semaphore;
 
-use crate::fetch::{Bounds, Fetcher};
+use crate::fetch::{Bounds, FetchError, Fetched, Fetcher};
 
 /// The gate's name in logs.
 const GATE: &str = "identity";
@@ -51,7 +52,7 @@ impl Service {
         let mut request = Request::new(Full::<Bytes>::default());
         *request.uri_mut() = url;
         *request.headers_mut() = question.fields;
-        let answer = Fetcher::shared().send(request, self.bounds).await;
+        let answer = self.send(request).await;
         let failure = match &answer {
             Err(error) => Some(error.to_string()),
             Ok(answer) => answer.status.is_server_error().then(|| format!("it answered {}", answer.status)),
@@ -61,6 +62,17 @@ impl Service {
             Ok(answer) => Ok(LoginAnswer { status: answer.status, fields: answer.fields }),
             Err(error) => Err(closed(format!("the login service gave no answer: {error}"))),
         }
+    }
+
+    /// Once more where the connection broke: the service may close one that was kept just as it is used again.
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Fetched, FetchError> {
+        let began = Instant::now();
+        let answer = Fetcher::shared().send(request.clone(), self.bounds).await;
+        if !matches!(answer, Err(FetchError::Unreachable(_))) {
+            return answer;
+        }
+        let time = self.bounds.time.saturating_sub(began.elapsed());
+        Fetcher::shared().send(request, Bounds { time, ..self.bounds }).await
     }
 
     /// Tells the log when an outage begins and when it is over.

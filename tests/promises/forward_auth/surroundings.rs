@@ -1,6 +1,8 @@
-//! A login service over TLS, on a route that observes, and for commands that ask nobody.
+//! A login service over TLS, on a route that observes, on connections that close, and for commands that ask nobody.
 
-use harness::{Ask, Certificates, Configuration, Login, Site, json};
+use harness::{Ask, Certificates, Configuration, Login, Site, json, stage};
+
+use harness::scripted::{Scripted, Step};
 
 use super::service::{as_session, conversations, script, sso, with};
 
@@ -65,4 +67,19 @@ async fn offline_nobody_is_asked() {
     let told = stage.site.run(&token).await.expect(2);
     assert!(told.stderr.contains("`sso` has no tokens"), "{}", told.stderr);
     assert_eq!(login.questions().len(), 0);
+}
+
+/// Many servers close a connection after a few idle seconds, and may do so just as it is used again.
+#[tokio::test]
+async fn a_kept_connection_that_closes_costs_nobody_their_sign_in() {
+    let yes = Step::Answer(b"HTTP/1.1 200 OK\r\nx-auth-request-user: ada\r\ncontent-length: 0\r\n\r\n");
+    let login = Scripted::start(vec![vec![yes.clone(), Step::Close], vec![yes, Step::Close]]).await;
+    let url = format!("{}/auth", login.url());
+    let stage = stage(|c| sso(c, &url)).await;
+    for round in 1..=4 {
+        let reply = stage.send(as_session(Ask::get("/any/a"), "ada")).await;
+        assert_eq!(reply.verdict(), "200", "round {round}");
+    }
+    // Each later question was read once more on a connection of its own.
+    assert_eq!(login.heads(), 7);
 }
