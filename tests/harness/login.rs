@@ -28,7 +28,6 @@ pub struct Says {
 enum How {
     AtOnce,
     OnceReleased,
-    Never,
     HangingUp,
 }
 
@@ -55,11 +54,6 @@ impl Says {
     #[must_use]
     pub fn once_released(self) -> Self {
         Self { how: How::OnceReleased, ..self }
-    }
-
-    /// Nothing, for ever.
-    pub fn nothing() -> Self {
-        Self { how: How::Never, ..Self::status(200) }
     }
 
     /// Nothing, and the connection is closed.
@@ -185,7 +179,6 @@ async fn answer(
             let mut released = record.released.subscribe();
             let _ = released.wait_for(|released| *released).await;
         }
-        How::Never => std::future::pending().await,
         How::HangingUp => return Err(std::io::Error::other("closed on purpose")),
     }
     let mut response = Response::new(Full::from(vec![b'x'; says.bytes]));

@@ -21,7 +21,6 @@ pub(super) fn session(question: &Received) -> String {
 pub(super) fn script(question: &Received) -> Says {
     match session(question).as_str() {
         "ada" => ada(),
-        "slow" => Says::nothing(),
         "hangs-up" => Says::goodbye(),
         "redirect" => Says::status(302).field("location", "/elsewhere").field("x-auth-request-user", "ada"),
         "oversize" => ada().bytes(64 * 1024 + 1),
