@@ -78,6 +78,7 @@ impl Asked {
             headers,
             secure: self.secure,
             client: self.client,
+            has_body: true,
             certificate: None,
             captures: None,
             caller: None,
