@@ -1,13 +1,15 @@
-//! An identity in force: the pure gate with what is kept for it between requests: fetched keys, and verified
-//! credentials.
+//! An identity in force: the pure gate with what is kept for it between requests: fetched keys, verified credentials,
+//! and the way to its login service.
 
 use std::sync::{Arc, OnceLock};
 
-use rules::credential::Vouched;
+use rules::credential::{LoginAnswer, Question, Vouched};
 use rules::policy::IdentityDef;
+use rules::verdict::{Code, Refusal};
 use rules::view::Caller;
 
 pub use self::keep::open;
+use self::login::Service;
 use self::memory::Memory;
 pub use self::ring::{Held, Ring};
 
@@ -15,6 +17,7 @@ mod copy;
 mod flight;
 mod issuer;
 mod keep;
+mod login;
 mod memory;
 mod ring;
 
@@ -24,13 +27,26 @@ pub struct Identity {
     pub def: Arc<IdentityDef>,
     ring: OnceLock<Arc<Ring>>,
     memory: Option<Memory>,
+    login: Option<Service>,
 }
 
 impl Identity {
     /// An identity that remembers nothing yet and has no fetched keys.
     pub fn new(def: Arc<IdentityDef>) -> Self {
         let memory = def.remembers.then(Memory::new);
-        Self { def, ring: OnceLock::new(), memory }
+        let login = def.login.as_ref().map(|login| Service::new(&def.name, login));
+        Self { def, ring: OnceLock::new(), memory, login }
+    }
+
+    /// Asks the login service.
+    ///
+    /// # Errors
+    /// When it gives no answer, or there is no such service.
+    pub async fn ask(&self, question: Question) -> Result<LoginAnswer, Refusal> {
+        match &self.login {
+            Some(login) => login.ask(question).await,
+            None => Err(Refusal::new(Code::Internal, "identity", "the identity has no login service")),
+        }
     }
 
     /// Its keys, where they are fetched. None offline.

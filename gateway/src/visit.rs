@@ -86,6 +86,7 @@ impl Visit {
         View {
             method: &head.method,
             path: self.path.as_ref().map_or("", Path::as_str),
+            target: self.path.as_ref().map_or("", Path::forward),
             query: head.uri.query(),
             host: &self.host,
             authority: self.authority(head),

@@ -16,6 +16,7 @@ use crate::shapes::BY_KIND;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
 
+pub mod forward_auth;
 pub mod jwt;
 pub mod keys;
 mod mapping;
@@ -65,6 +66,8 @@ struct KindVisitor;
 kinds! {
     /// A signed token.
     "jwt" Jwt: jwt::RawJwt;
+    /// A login service that is asked.
+    "forward_auth" ForwardAuth: forward_auth::RawForwardAuth;
 }
 
 impl<'de> Deserialize<'de> for RawIdentity {

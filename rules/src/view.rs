@@ -16,6 +16,8 @@ pub struct View<'a> {
     pub method: &'a Method,
     /// The path, decoded once and normalised: the same text that chose the route.
     pub path: &'a str,
+    /// The path as the upstream gets it: the same one, still escaped.
+    pub target: &'a str,
     /// The query as it came, without its `?`.
     pub query: Option<&'a str>,
     /// The host, lower case, without a port.

@@ -248,6 +248,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
     let mut view = View {
         method: &method,
         path: path.as_str(),
+        target: path.forward(),
         query,
         host: "app.test",
         authority: "app.test",

@@ -52,8 +52,15 @@ fn session() -> Value {
     })
 }
 
+fn login() -> Value {
+    json!({"kind": "forward_auth", "url": "https://sso.test/auth"})
+}
+
 fn identity(changes: Value) -> Result<IdentityDef, Vec<Problem>> {
-    let mut raw = session();
+    made(session(), changes)
+}
+
+fn made(mut raw: Value, changes: Value) -> Result<IdentityDef, Vec<Problem>> {
     let Value::Object(changes) = changes else { panic!("not an object") };
     raw.as_object_mut().unwrap().extend(changes);
     let making = Making { name: "session", index: 0, at: Place::root(), library: &Shelf, production: true };
@@ -203,6 +210,59 @@ fn wrong_identities() -> Vec<Wrong> {
         (json!({"keys": {"file": "none"}}), "keys.file", "none cannot be read"),
         (json!({"keys": {"file": "nonsense"}}), "keys.file", ""),
         (json!({"keys": {"file": "empty.json"}}), "keys.file", "the key set has no usable key: it is empty"),
+    ]
+}
+
+/// Changes to a good `kind: forward_auth`.
+fn wrong_logins() -> Vec<Wrong> {
+    vec![
+        (json!({"url": ""}), "url", "`url` is not an address that can be asked"),
+        (json!({"url": "/auth"}), "url", "`url` is not an address that can be asked"),
+        (json!({"url": "unix:/run/sso.sock"}), "url", "`url` is not an address that can be asked"),
+        (json!({"url": "https:///auth"}), "url", "`url` is not an address that can be asked"),
+        (json!({"url": "https://sso.test/auth#now"}), "url", "`url` is not an address that can be asked"),
+        (json!({"url": "https://ada:pw@sso.test/auth"}), "url", "`url` is not an address that can be asked"),
+        (
+            json!({"url": "http://sso.test/auth"}),
+            "url",
+            "in production cookies do not go to `sso.test` over plain",
+        ),
+        (json!({"url": "http://134744072/auth"}), "url", "in production cookies do not go to `134744072`"),
+        (json!({"send": []}), "send", "`send` names no field, so nobody could show who they are"),
+        (json!({"send": ["a b"]}), "send[0]", "`a b` is not a header name"),
+        (json!({"send": ["x_key"]}), "send[0]", "`x_key` is not a header name"),
+        (json!({"send": ["cookie", "Cookie"]}), "send[1]", "`Cookie` is there twice"),
+        (json!({"send": ["Host"]}), "send[0]", "`Host` cannot be part of the question"),
+        (json!({"send": ["te"]}), "send[0]", "`te` cannot be part of the question"),
+        (json!({"send": ["x-forwarded-uri"]}), "send[0]", "`x-forwarded-uri` cannot be part of the question"),
+        (
+            json!({"claims": {"user": "x user"}}),
+            "claims.user",
+            "`x user` is not a header name, and the answer",
+        ),
+        (
+            json!({"claims": {"user": ""}}),
+            "claims.user",
+            "`` is not a header name, and the answer tells `user`",
+        ),
+        (json!({"claims": {"plan": "x-plan"}}), "claims.plan", "`plan` is mapped and nothing uses it"),
+        (
+            json!({"forward": {"x-user-id": "user"}}),
+            "forward.x-user-id",
+            "`user` is not a fact of this identity",
+        ),
+        (json!({"copy": ["a b"]}), "copy[0]", "`a b` is not a header name"),
+        (json!({"copy": ["Authorization"]}), "copy[0]", "not a field that an identity may set"),
+        (json!({"copy": ["x-a", "X-A"]}), "copy[1]", "`X-A` would be set twice"),
+        (
+            json!({"claims": {"user": "x-u"}, "forward": {"X-A": "user"}, "copy": ["x-a"]}),
+            "copy[0]",
+            "`x-a` would be set twice",
+        ),
+        (json!({"timeout": "0s"}), "timeout", "a timeout of 0s is not between 1ms and 30s"),
+        (json!({"timeout": "31s"}), "timeout", "a timeout of 31s is not between 1ms and 30s"),
+        (json!({"cache": "301s"}), "cache", "a cache of 301s is more than five minutes"),
+        (json!({"cache": "1500ms"}), "cache", "a cache of 1500ms is not in whole seconds"),
     ]
 }
 
@@ -362,6 +422,9 @@ fn all() -> Vec<Problem> {
     let mut all = Vec::new();
     for (changes, place, part) in wrong_identities() {
         all.extend(told(identity(changes.clone()).map(|_| ()), &changes, place, part));
+    }
+    for (changes, place, part) in wrong_logins() {
+        all.extend(told(made(login(), changes.clone()).map(|_| ()), &changes, place, part));
     }
     for (inner, place, part) in wrong_values() {
         all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));

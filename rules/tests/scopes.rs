@@ -378,6 +378,7 @@ impl Ways {
         let view = View {
             method: &Method::POST,
             path: path.as_str(),
+            target: path.forward(),
             query: None,
             host: "app.test",
             authority: "app.test",

@@ -17,6 +17,7 @@ mod commands;
 mod every_key_works;
 mod every_upstream_key_works;
 mod examples_hold;
+mod forward_auth;
 mod hands_over;
 mod headers_are_clean;
 mod house;

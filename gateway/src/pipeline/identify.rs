@@ -119,6 +119,12 @@ pub(super) async fn supply(identities: &[Identity], want: Want, got: &mut Got) -
             }
             Ok(())
         }
-        Want::Answer(..) => Err(unanswered(&want)),
+        Want::Answer(index, question) => {
+            let identity = identities.get(index);
+            let identity =
+                identity.ok_or_else(|| Refusal::new(Code::Internal, GATE, "the identity is not known"))?;
+            got.answer = Some(identity.ask(question).await?);
+            Ok(())
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::token::ClaimPath;
 use crate::view::{Caller, Reading};
 
 /// Header fields that an identity may never set: they frame or route the message, or carry the proof itself.
-const NOT_FORWARDABLE: &[&str] = &[
+pub(super) const NOT_FORWARDABLE: &[&str] = &[
     "host",
     "connection",
     "content-length",
@@ -50,16 +50,17 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Reads `claims` and `forward` of the identity `name`; the user is at `user` unless `claims` says otherwise.
-    pub(super) fn compile(
+    /// Reads `claims` and `forward` of the identity `name`; the user is at `user`, if that is given, unless `claims`
+    /// says otherwise.
+    pub(super) fn compile<'a>(
         name: &str,
-        user: &str,
+        user: impl Into<Option<&'a str>>,
         claims: &BTreeMap<String, String>,
         forward: &BTreeMap<String, String>,
         at: &Place,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let facts = facts(claims, user, at, problems);
+        let facts = facts(claims, user.into(), at, problems);
         let fields = self::forward(forward, at, &facts, problems);
         for (fact, _) in &facts {
             if !SPOKEN_OF.contains(&fact.as_str()) && !forward.values().any(|used| used == fact) {
@@ -138,12 +139,14 @@ impl Mapping {
 
 fn facts(
     written: &BTreeMap<String, String>,
-    user: &str,
+    user: Option<&str>,
     at: &Place,
     problems: &mut Vec<Problem>,
 ) -> Vec<(String, ClaimPath)> {
     let mut claims = written.clone();
-    claims.entry("user".to_owned()).or_insert_with(|| user.to_owned());
+    if let Some(user) = user {
+        claims.entry("user".to_owned()).or_insert_with(|| user.to_owned());
+    }
     let mut facts = Vec::new();
     for (fact, path) in claims {
         match ClaimPath::parse(&path) {
@@ -230,7 +233,8 @@ fn words(value: Option<&Value>) -> Reading<Vec<String>> {
     }
 }
 
-fn header_value(value: &Value) -> Option<HeaderValue> {
+/// A value as a header field carries it, if one can.
+pub(super) fn header_value(value: &Value) -> Option<HeaderValue> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
