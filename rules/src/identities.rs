@@ -18,6 +18,7 @@ use crate::view::{Caller, View};
 
 pub mod jwt;
 mod mapping;
+pub mod mtls;
 
 /// The gate's name in logs, whatever the kind.
 const GATE: &str = "identity";
@@ -64,6 +65,8 @@ struct KindVisitor;
 kinds! {
     /// A signed token.
     "jwt" Jwt: jwt::RawJwt;
+    /// A client's certificate.
+    "mtls" Mtls: mtls::RawMtls;
 }
 
 impl<'de> Deserialize<'de> for RawIdentity {
@@ -84,6 +87,8 @@ pub struct Making<'a> {
     pub library: &'a dyn Library,
     /// Whether what only a trial may have is refused: plain http, loopback.
     pub production: bool,
+    /// Whether clients are asked for certificates.
+    pub client_ca: bool,
 }
 
 impl Making<'_> {

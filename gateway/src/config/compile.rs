@@ -52,11 +52,14 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         problems.push(problem.remedy("write `version: 1`"));
     }
     secrets::check(raw, &mut problems);
-    let site = listen::compile(raw, &mut problems);
+    let site = listen::compile(raw, library, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
+    if let Some(routes) = &routes {
+        listen::client_ca_is_used(raw, routes, &mut problems);
+    }
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
@@ -120,7 +123,9 @@ fn identify(
     let mut known = BTreeMap::new();
     for (index, (name, identity)) in raw.identities.iter().enumerate() {
         let production = raw.environment == Environment::Production;
-        let making = Making { name, index, at: at.key(name), library, production };
+        // One that cannot be read is reported where it is named, and not here as missing.
+        let client_ca = raw.listen.https.as_ref().is_some_and(|https| https.client_ca.is_some());
+        let making = Making { name, index, at: at.key(name), library, production, client_ca };
         let compiled = problems.keep_all(identities::compile(identity, &making));
         let identity = compiled.unwrap_or_else(|| identities::broken(&making));
         known.insert(name.clone(), Arc::new(identity));

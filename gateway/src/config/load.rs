@@ -172,7 +172,10 @@ impl Loaded {
                 Some(suggest::remedy_or_all(name, &known)),
             ));
         };
-        let RawIdentity::Jwt(identity) = identity;
+        let RawIdentity::Jwt(identity) = identity else {
+            let why = format!("nobody shows the identity `{name}` by a token");
+            return Err((why, Some("name an identity of `kind: jwt`".to_owned())));
+        };
         let held =
             identity.keys.secret.as_ref().and_then(|secret| raw.secrets.get(secret).map(|raw| (secret, raw)));
         let Some((secret, source)) = held else {

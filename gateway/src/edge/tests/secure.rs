@@ -35,7 +35,7 @@ impl Secure {
         let mut names = ResolvesServerCertUsingSni::new();
         names.add(NAME, CertifiedKey::new(vec![certificate.clone()], key)).unwrap();
         let names: Arc<dyn ResolvesServerCert> = Arc::new(names);
-        let tls = Some(tls::server_config(names, min_version).unwrap());
+        let tls = Some(tls::terms(names, min_version, None).unwrap());
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
         Self { bench: Bench::over(Kind::Https, EdgeSettings { limits, tls }).await, roots }
