@@ -22,6 +22,7 @@ mod headers_are_clean;
 mod house;
 mod log_tells_all;
 mod malformed_requests;
+mod mutual_tls;
 mod no_inert_key;
 mod observe_refuses_nobody;
 mod official_openai_sdk;
