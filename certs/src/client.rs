@@ -1,6 +1,6 @@
 //! Who the others are: the authorities that vouch for clients, and what a client's certificate says.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,13 @@ fn signs_others(der: &[u8]) -> Option<bool> {
         constraints.is_some_and(|constraints| constraints.value.ca)
             && usage.is_none_or(|usage| usage.value.key_cert_sign()),
     )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A file of authorities that cannot be used.

@@ -64,7 +64,7 @@ fn making() -> Making<'static> {
 
 /// An identity by certificate, where clients are asked for one.
 fn certificate(mut raw: Value) -> Result<IdentityDef, Vec<Problem>> {
-    raw["kind"] = json!("mtls");
+    raw.as_object_mut().unwrap().insert("kind".to_owned(), json!("mtls"));
     identities::compile(&plain::read(raw).unwrap(), &Making { client_ca: true, ..making() })
 }
 

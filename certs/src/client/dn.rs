@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use x509_parser::asn1_rs::{Any, Tag, ToDer as _};
 use x509_parser::prelude::X509Name;
 
-use super::LeafError;
+use super::{LeafError, hex};
 
 /// Attributes that have a name: the type, the name among the claims, the name in a text (RFC 4514, RFC 4519).
 const NAMED: &[(&str, &str, &str)] = &[
@@ -55,11 +55,9 @@ impl Dn {
                     }
                     (Some(_), None) => return Err(LeafError::Unreadable),
                     (None, _) => {
-                        let der = attribute.attr_value().to_der_vec().map_err(|_| LeafError::Unreadable)?;
-                        let _ = write!(part, "{id}=#");
-                        der.iter().for_each(|byte| {
-                            let _ = write!(part, "{byte:02x}");
-                        });
+                        let der = attribute.attr_value().to_der_vec();
+                        let der = der.map_err(|_| LeafError::Unreadable)?;
+                        let _ = write!(part, "{id}=#{}", hex(&der));
                     }
                 }
                 let Some(value) = value else { continue };
@@ -82,9 +80,10 @@ fn string(value: &Any<'_>) -> Result<Option<String>, LeafError> {
     let ascii = |data: &[u8]| data.is_ascii().then(|| String::from_utf8_lossy(data).into_owned());
     let text = match value.tag() {
         Tag::Utf8String => std::str::from_utf8(value.data).ok().map(str::to_owned),
-        Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => ascii(value.data),
         // Nobody agrees on what T.61 says beyond ASCII.
-        Tag::T61String => ascii(value.data),
+        Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString | Tag::T61String => {
+            ascii(value.data)
+        }
         Tag::BmpString => bmp(value.data),
         _ => return Ok(None),
     };

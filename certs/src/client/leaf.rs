@@ -1,13 +1,13 @@
 //! What a client's certificate says.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::Dn;
 use super::dn::printable;
+use super::{Dn, hex};
 
 /// What a client's certificate says of its holder. Whether that is true, its chain shows and not this.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +106,5 @@ pub(super) fn serial(raw: &[u8]) -> String {
         [0, rest @ ..] if !rest.is_empty() => rest,
         whole => whole,
     };
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
+    hex(octets)
 }
