@@ -19,6 +19,7 @@ pub mod curl;
 pub mod gateway;
 pub mod issuer;
 pub mod lines;
+pub mod mutual;
 pub mod raw;
 pub mod scripted;
 pub mod site;

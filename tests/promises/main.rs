@@ -23,6 +23,7 @@ mod house;
 mod log_tells_all;
 mod malformed_requests;
 mod mutual_tls;
+mod mutual_tls_offline;
 mod no_inert_key;
 mod observe_refuses_nobody;
 mod official_openai_sdk;
