@@ -57,8 +57,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
-    if let Some(routes) = &routes {
-        listen::client_ca_is_used(raw, routes, &mut problems);
+    if let Some((table, _)) = &routes {
+        listen::client_ca_is_used(raw, table, &mut problems);
     }
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
