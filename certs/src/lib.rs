@@ -13,6 +13,7 @@
 //! # Ok::<(), certs::CertError>(())
 //! ```
 
+pub mod client;
 mod error;
 mod key_pair;
 mod names;

@@ -115,8 +115,8 @@ impl EdgeLimits {
 pub struct EdgeSettings {
     /// The limits.
     pub limits: EdgeLimits,
-    /// TLS for https listeners (see [`tls::server_config`]). Without it they close every connection.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// TLS for https listeners (see [`tls::terms`]). Without it they close every connection.
+    pub tls: Option<tls::Terms>,
 }
 
 /// Why a TLS handshake came to nothing.
@@ -255,13 +255,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> Edge<A> {
                 http1::serve(self, io).await;
             }
             Kind::Https => {
-                let Some(config) = settings.tls.clone() else {
+                let Some(terms) = &settings.tls else {
                     return;
                 };
-                let handshake = TlsAcceptor::from(config).accept(tcp);
+                let handshake = TlsAcceptor::from(Arc::clone(&terms.config)).accept(tcp);
                 let error = match timeout(settings.limits.handshake_timeout, handshake).await {
                     Ok(Ok(stream)) => {
-                        connection.secured(TlsFacts::of(stream.get_ref().1));
+                        connection.secured(stream.get_ref().1, terms.client_ca.as_deref());
                         let io = Io::new(Wire::Tls(Box::new(stream)), connection);
                         return if io.is_h2() {
                             http2::serve(self, io, settings.limits).await;

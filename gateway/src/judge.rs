@@ -11,6 +11,7 @@ use rules::policies::body::too_large;
 use rules::policy::Speaker;
 use rules::problem::Place;
 use rules::verdict::{Code, Refusal};
+use rules::view::ClientCertificate;
 use serde_json::{Map, Value};
 
 use crate::config::load::Loaded;
@@ -76,7 +77,7 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
             return Judgement { visit: None, head: None, end: End::Refuse(refusal, answer) };
         }
     };
-    let mut visit = accept::begin(Arc::clone(snapshot), case.arrival, &head);
+    let mut visit = accept::begin(Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
     let end = match walk(&mut visit, &head, case) {
         Ok(Way::On) => {
@@ -125,6 +126,19 @@ pub fn assume(visit: &mut Visit, case: &Case<'_>) -> Result<(), Refusal> {
         visit.caller = Some(identity.gate.assume(facts)?);
     }
     Ok(())
+}
+
+/// What a certificate in PEM, with the rest of its chain, would be worth in a handshake at `at` (Unix seconds).
+///
+/// # Errors
+/// Why it would be worth nothing.
+pub fn shown(snapshot: &Snapshot, pem: &str, at: i64) -> Result<Arc<ClientCertificate>, String> {
+    let Some(ca) = snapshot.site.client_ca() else {
+        return Err(
+            "the client's certificate is not asked for: `listen.https.client_ca` is not set".to_owned()
+        );
+    };
+    ca.vouch_pem(pem.as_bytes(), at).map(Arc::new)
 }
 
 /// The head as the edge would have passed it: the same check over the same bytes.
@@ -246,7 +260,7 @@ pub fn case<'a>(
 ) -> Case<'a> {
     // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    let arrival = Arrival { peer, tls: snapshot.site.https.is_some(), now_ms: now_ms() };
+    let arrival = Arrival { peer, tls: snapshot.site.https.is_some(), certificate: None, now_ms: now_ms() };
     let host = snapshot.site.served.first().map_or("localhost", String::as_str);
     Case { arrival, method: method.as_str(), target, host, fields, body, caller }
 }

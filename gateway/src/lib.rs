@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod cli;
+pub mod client_ca;
 pub mod config;
 pub mod demo;
 pub mod edge;

@@ -120,8 +120,9 @@ impl Reloader {
     /// The TLS terms are kept where they did not change: new ones have new ticket keys, and every client would
     /// have to make a full handshake.
     fn next_settings(&self, current: &Site, next: &Snapshot) -> Result<EdgeSettings, String> {
-        let version = |site: &Site| site.https.as_ref().map(|https| https.min_version);
-        if version(current) == version(&next.site) {
+        let terms =
+            |site: &Site| site.https.as_ref().map(|https| (https.min_version, https.client_ca.clone()));
+        if terms(current) == terms(&next.site) {
             let kept = self.settings.load();
             return Ok(EdgeSettings { limits: next.site.limits, tls: kept.tls.clone() });
         }
@@ -136,7 +137,7 @@ pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSe
             TlsVersion::V12 => MinVersion::V1_2,
             TlsVersion::V13 => MinVersion::V1_3,
         };
-        edge::tls::server_config(Arc::clone(store) as _, version)
+        edge::tls::terms(Arc::clone(store) as _, version, https.client_ca.clone())
     });
     let tls = tls.transpose().map_err(|error| format!("TLS cannot be set up: {error}"))?;
     Ok(EdgeSettings { limits: snapshot.site.limits, tls })

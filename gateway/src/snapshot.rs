@@ -11,6 +11,7 @@ use rules::plan::Plan;
 use rules::policy::IdentityDef;
 use rules::route::Table;
 
+use crate::client_ca::ClientCa;
 use crate::config::raw::{Environment, Mode, TlsVersion};
 use crate::edge::EdgeLimits;
 use crate::identity::Identity;
@@ -72,6 +73,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whose word on clients is taken.
+    pub fn client_ca(&self) -> Option<&ClientCa> {
+        self.https.as_ref()?.client_ca.as_deref()
+    }
+
     /// Whether `peer`'s forwarding header fields are believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -95,6 +101,8 @@ pub struct HttpsListener {
     pub bind: String,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whose word on clients is taken; without, nobody is asked for a certificate.
+    pub client_ca: Option<Arc<ClientCa>>,
     /// Where the certificates come from.
     pub certificates: Vec<CertificateSource>,
 }

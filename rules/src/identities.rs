@@ -20,6 +20,7 @@ pub mod forward_auth;
 pub mod jwt;
 pub mod keys;
 mod mapping;
+pub mod mtls;
 
 /// The gate's name in logs, whatever the kind.
 const GATE: &str = "identity";
@@ -68,6 +69,8 @@ kinds! {
     "jwt" Jwt: jwt::RawJwt;
     /// A login service that is asked.
     "forward_auth" ForwardAuth: forward_auth::RawForwardAuth;
+    /// A client's certificate.
+    "mtls" Mtls: mtls::RawMtls;
 }
 
 impl<'de> Deserialize<'de> for RawIdentity {
@@ -88,6 +91,8 @@ pub struct Making<'a> {
     pub library: &'a dyn Library,
     /// Whether what only a trial may have is refused: plain http, loopback.
     pub production: bool,
+    /// Whether clients are asked for certificates.
+    pub client_ca: bool,
 }
 
 impl Making<'_> {

@@ -2,8 +2,9 @@
 //!
 //! A file has the policies of a route (and of `defaults` around it) and requests with the verdict that each must
 //! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field says
-//! `{token}`; `as` takes a caller with such facts for granted instead. A request that passes may have the fields of
-//! the upstream's answer in `reply`, and in `answer` what the client must get of it, field by field.
+//! `{token}`; `certificate` has the claims of the certificate that the client shows, with `from` and `until` in
+//! seconds from now; `as` takes a caller with such facts for granted instead. A request that passes may have the
+//! fields of the upstream's answer in `reply`, and in `answer` what the client must get of it, field by field.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -30,7 +31,7 @@ use rules::problem::Place;
 use rules::route::{Lookup, Pattern, Table};
 use rules::secret::Secret;
 use rules::verdict::{Code, Refusal};
-use rules::view::{Caller, View};
+use rules::view::{Caller, ClientCertificate, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -69,6 +70,8 @@ struct Request {
     #[serde(default)]
     headers: Vec<(String, String)>,
     token: Option<Map<String, Value>>,
+    /// What the client's certificate says; see [`shown`].
+    certificate: Option<Map<String, Value>>,
     #[serde(rename = "as")]
     caller: Option<Map<String, Value>>,
     #[serde(default)]
@@ -145,6 +148,20 @@ fn mint(changes: &Map<String, Value>) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
+/// A certificate as the handshake left it; from a minute ago to in a minute unless the case says otherwise.
+fn shown(claims: &Map<String, Value>) -> ClientCertificate {
+    let mut claims = claims.clone();
+    let mut time =
+        |name: &str, usual: i64| NOW + claims.remove(name).map_or(usual, |seconds| seconds.as_i64().unwrap());
+    let (from, until) = (time("from", -60), time("until", 60));
+    // Not the whole of a fingerprint's promise, but two certificates of one file are told apart.
+    let mut fingerprint = [0; 32];
+    for (at, byte) in Value::Object(claims.clone()).to_string().bytes().enumerate() {
+        fingerprint[at % 32] ^= byte;
+    }
+    ClientCertificate { claims, fingerprint, from, until }
+}
+
 /// A route with its policies in force.
 struct Route {
     table: Table<()>,
@@ -173,7 +190,7 @@ fn compile(file: &File) -> Route {
     for (index, (name, raw)) in written.iter().enumerate() {
         let raw = plain::read(raw.clone()).unwrap();
         let at = Place::root().key("identities");
-        let making = Making { name, index, at, library: &Keys, production: true };
+        let making = Making { name, index, at, library: &Keys, production: true, client_ca: true };
         let def = identities::compile(&raw, &making).ok().unwrap();
         identities.insert(name.clone(), Arc::new(def));
     }
@@ -245,6 +262,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
     if !headers.contains_key(http::header::CONTENT_TYPE) {
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     }
+    let certificate = request.certificate.as_ref().map(shown);
     let mut view = View {
         method: &method,
         path: path.as_str(),
@@ -256,7 +274,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         secure: true,
         headers: &headers,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        certificate: None,
+        certificate: certificate.as_ref(),
         captures: Some(captures),
         caller: None,
         via: None,

@@ -63,8 +63,18 @@ fn identity(changes: Value) -> Result<IdentityDef, Vec<Problem>> {
 fn made(mut raw: Value, changes: Value) -> Result<IdentityDef, Vec<Problem>> {
     let Value::Object(changes) = changes else { panic!("not an object") };
     raw.as_object_mut().unwrap().extend(changes);
-    let making = Making { name: "session", index: 0, at: Place::root(), library: &Shelf, production: true };
-    identities::compile(&plain::read(raw).unwrap(), &making)
+    identities::compile(&plain::read(raw).unwrap(), &making())
+}
+
+fn making() -> Making<'static> {
+    let at = Place::root();
+    Making { name: "session", index: 0, at, library: &Shelf, production: true, client_ca: false }
+}
+
+/// An identity by certificate, where clients are asked for one.
+fn certificate(mut raw: Value) -> Result<IdentityDef, Vec<Problem>> {
+    raw.as_object_mut().unwrap().insert("kind".to_owned(), json!("mtls"));
+    identities::compile(&plain::read(raw).unwrap(), &Making { client_ca: true, ..making() })
 }
 
 macro_rules! raw_scope {
@@ -266,6 +276,46 @@ fn wrong_logins() -> Vec<Wrong> {
     ]
 }
 
+fn wrong_certificates() -> Vec<Wrong> {
+    let untold = "is nothing that a certificate tells";
+    let mut wrong: Vec<Wrong> = [
+        "cn",
+        "subject/cn",
+        "/cn",
+        "//subject/cn",
+        "/subject",
+        "/subject/",
+        "/san",
+        "/san/uris/0",
+        "/serial/0",
+        "dn",
+    ]
+    .into_iter()
+    .map(|path| (json!({"claims": {"user": path}}), "claims.user", untold))
+    .collect();
+    wrong.extend([
+        (json!({"claims": {"user": ""}}), "claims.user", "a claim needs a name"),
+        (json!({"claims": {"unit": "/subject/ou"}}), "claims.unit", "`unit` is mapped and nothing uses it"),
+        (json!({"forward": {"cookie": "user"}}), "forward.cookie", "not a field that an identity may set"),
+    ]);
+    wrong
+}
+
+#[test]
+fn a_certificate_that_nobody_is_asked_for_is_told() {
+    let raw = plain::read(json!({"kind": "mtls"})).unwrap();
+    let problems = told(identities::compile(&raw, &making()).map(|_| ()), &Value::Null, "kind", ASKED);
+    assert_eq!(problems.len(), 1);
+    assert!(certificate(json!({})).is_ok());
+    for path in
+        ["/subject/o", "/subject/1.2.3.4", "/issuer/dn", "/san/uri/0", "/san/dns", "/serial", "fingerprint"]
+    {
+        assert!(certificate(json!({"claims": {"tenant": path}})).is_ok(), "{path}");
+    }
+}
+
+const ASKED: &str = "no client is asked for a certificate";
+
 /// Alone in a scope, where the identity `session` is known.
 fn wrong_values() -> Vec<Wrong> {
     vec![
@@ -426,6 +476,11 @@ fn all() -> Vec<Problem> {
     for (changes, place, part) in wrong_logins() {
         all.extend(told(made(login(), changes.clone()).map(|_| ()), &changes, place, part));
     }
+    for (raw, place, part) in wrong_certificates() {
+        all.extend(told(certificate(raw.clone()).map(|_| ()), &raw, place, part));
+    }
+    let unasked = plain::read(json!({"kind": "mtls"})).unwrap();
+    all.extend(told(identities::compile(&unasked, &making()).map(|_| ()), &Value::Null, "kind", ASKED));
     for (inner, place, part) in wrong_values() {
         all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));
     }
@@ -467,13 +522,7 @@ fn an_unknown_identity_is_mended_by_what_there_is() {
 
 #[test]
 fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
-    let broken = identities::broken(&Making {
-        name: "session",
-        index: 0,
-        at: Place::root(),
-        library: &Shelf,
-        production: true,
-    });
+    let broken = identities::broken(&making());
     assert!(broken.tells.tenant && broken.tells.roles && broken.tells.scopes);
     assert!(broken.gate.assume(&Map::new()).is_err());
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::certificates::Pair;
 use crate::{Certificates, within};
 
 /// Where the good requests go.
@@ -186,6 +187,16 @@ impl Client {
     pub fn http2(address: SocketAddr, certificates: &Certificates) -> Self {
         let config = certificates.client_config(&["h2"]);
         Self { address, tls: Some((config, HOST.to_owned())), http2: true }
+    }
+
+    /// A certificate in the handshake.
+    #[must_use]
+    pub fn showing(mut self, certificates: &Certificates, pair: &Pair) -> Self {
+        if let Some((config, _)) = &mut self.tls {
+            let alpn = if self.http2 { "h2" } else { "http/1.1" };
+            *config = certificates.client_config_showing(&[alpn], Some(pair));
+        }
+        self
     }
 
     /// Another name in the handshake.

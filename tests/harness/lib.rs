@@ -21,6 +21,7 @@ pub mod issuer;
 pub mod key_server;
 pub mod lines;
 pub mod login;
+pub mod mutual;
 pub mod raw;
 pub mod scripted;
 pub mod site;

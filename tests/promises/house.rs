@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["metrics"],
     // The configuration as written: plain data, without the code that reads and compiles it.
     &["config::raw"],
-    &["redact", "side_door", "mint", "sockets", "fetch", "edge::EdgeLimits"],
+    &["client_ca", "redact", "side_door", "mint", "sockets", "fetch", "edge::EdgeLimits"],
 ];
 
 /// Modules that only these may import: the pipeline sees a snapshot, never configuration.

@@ -24,6 +24,8 @@ mod house;
 mod keys_by_url;
 mod log_tells_all;
 mod malformed_requests;
+mod mutual_tls;
+mod mutual_tls_offline;
 mod no_inert_key;
 mod observe_refuses_nobody;
 mod official_openai_sdk;

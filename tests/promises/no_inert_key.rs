@@ -22,6 +22,7 @@ const TESTS: &[(&str, &str)] = &[
         "every_key_works::a_self_signed_certificate_has_the_names_that_are_written",
     ),
     ("listen.https.min_version", "every_key_works::min_version_turns_older_clients_away"),
+    ("listen.https.client_ca", "mutual_tls::what_does_not_verify_fails_the_handshake"),
     ("listen.https.hsts.max_age", "every_key_works::every_part_of_strict_transport_security_is_written"),
     (
         "listen.https.hsts.include_subdomains",

@@ -1,6 +1,6 @@
 //! `portcullis explain`: walks one request through the pipeline and shows every gate's verdict.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rules::plan::Step;
@@ -37,6 +37,9 @@ pub struct Args {
     /// A file with the body: JSON unless a `--header` gives another content type.
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
+    /// A PEM file with the certificate that the client shows, and the rest of its chain.
+    #[arg(long, value_name = "FILE")]
+    pub client_cert: Option<PathBuf>,
     /// The host; by default the first that is served.
     #[arg(long)]
     pub host: Option<String>,
@@ -75,11 +78,7 @@ fn explain(args: &Args) -> Result<(), Fault> {
     let (method, target) = send(&args.request)
         .ok_or_else(|| Fault::Misuse(format!("`{}` is not a request: write 'GET /path'", args.request)))?;
     let mut fields = args.header.iter().map(|field| header(field)).collect::<Result<Vec<_>, _>>()?;
-    let body = match &args.body {
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Fault::Misuse(format!("`{}` cannot be read: {error}", path.display())))?,
-        None => Vec::new(),
-    };
+    let body = args.body.as_deref().map(read).transpose()?.unwrap_or_default();
     if args.body.is_some() {
         assume_json(&mut fields);
     }
@@ -88,6 +87,13 @@ fn explain(args: &Args) -> Result<(), Fault> {
     let mut case = judge::case(snapshot, &method, &target, &fields, &body, facts.as_ref());
     if let Some(host) = &args.host {
         case.host = host;
+    }
+    if let Some(path) = &args.client_cert {
+        let pem = String::from_utf8_lossy(&read(path)?).into_owned();
+        let certificate = judge::shown(snapshot, &pem, case.arrival.now_ms.div_euclid(1000));
+        let fails =
+            |why| Fault::Misuse(format!("with `{}` there would be no request: {why}", path.display()));
+        case.arrival.certificate = Some(certificate.map_err(fails)?);
     }
     let rows = walk(&loaded, &case);
     let judgement = judge::judge(snapshot, &case);
@@ -106,6 +112,11 @@ fn explain(args: &Args) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path)
+        .map_err(|error| Fault::Misuse(format!("`{}` cannot be read: {error}", path.display())))
 }
 
 fn header(field: &str) -> Result<(String, String), Fault> {
@@ -150,7 +161,7 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
         Err(refusal) => return vec![refused(refusal.gate, &refusal, None)],
     };
     let mut rows = vec![passed("framing", None, None)];
-    let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival, &head);
+    let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
     match dispatch::dispatch(&mut visit, &head) {
         Err(refusal) => {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rules::view::ClientCertificate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -17,7 +18,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::stand_ins::StandIns;
 use super::test::{Format, open};
-use crate::judge::{Case, End, Judgement, judge};
+use crate::judge::{self, Case, End, Judgement, judge};
 use crate::pipeline::accept::Arrival;
 use crate::snapshot::Snapshot;
 use crate::visit::Visit;
@@ -50,9 +51,10 @@ struct Record {
     body_b64: String,
     #[serde(default = "ok")]
     upstream_status: u16,
-    /// Read so that records of deployments with mutual TLS replay; no policy looks at it yet.
-    #[serde(default, rename = "client_cert_pem")]
-    _client_cert_pem: Option<String>,
+    /// Verified as the handshake would have verified it at `at`. The handshake would fail with one that does not
+    /// verify; here the request goes on without, and the verdict's `why` says so.
+    #[serde(default)]
+    client_cert_pem: Option<String>,
 }
 
 fn ok() -> u16 {
@@ -112,8 +114,12 @@ fn replay(snapshot: &Arc<Snapshot>, line: &str) -> Result<Value, String> {
     let (host, target) =
         split(&record.url).ok_or_else(|| format!("`url` is not an http(s) address: {}", record.url))?;
     let now_ms = i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX);
+    let (certificate, doubt) = match certificate(&record, snapshot, now_ms.div_euclid(1000)) {
+        Ok(certificate) => (certificate, None),
+        Err(why) => (None, Some(why)),
+    };
     let case = Case {
-        arrival: Arrival { peer: record.peer.to_canonical(), tls: record.tls, now_ms },
+        arrival: Arrival { peer: record.peer.to_canonical(), tls: record.tls, certificate, now_ms },
         method: &record.method,
         target,
         host,
@@ -121,7 +127,20 @@ fn replay(snapshot: &Arc<Snapshot>, line: &str) -> Result<Value, String> {
         body: &body,
         caller: None,
     };
-    Ok(verdict(&record, &case, &judge(snapshot, &case)))
+    Ok(verdict(&record, &case, &judge(snapshot, &case), doubt))
+}
+
+/// The certificate that the client showed, or why it does not count.
+fn certificate(
+    record: &Record,
+    snapshot: &Snapshot,
+    at: i64,
+) -> Result<Option<Arc<ClientCertificate>>, String> {
+    match &record.client_cert_pem {
+        None => Ok(None),
+        Some(_) if !record.tls => Err("the client cannot show a certificate without TLS".to_owned()),
+        Some(pem) => judge::shown(snapshot, pem, at).map(Some),
+    }
 }
 
 /// Host and target of an address, byte for byte.
@@ -132,7 +151,7 @@ fn split(url: &str) -> Option<(&str, &str)> {
     Some((host, if target.is_empty() { "/" } else { target }))
 }
 
-fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
+fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement, doubt: Option<String>) -> Value {
     let visit = judgement.visit.as_ref();
     let refusal = visit.and_then(|visit| visit.refusal.as_ref());
     let (decision, status, answer) = match &judgement.end {
@@ -156,6 +175,8 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
         }
         End::Answer(_) | End::Refuse(..) => Value::Null,
     };
+    let private = refusal.map(|refusal| refusal.private.to_string());
+    let why: Vec<String> = doubt.into_iter().chain(private).collect();
     let body = answer
         .filter(|answer| !answer.body.is_empty())
         .map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
@@ -166,6 +187,7 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement) -> Value {
         "code": refusal.map(|refusal| refusal.code.name()),
         "gate": refusal.map(|refusal| refusal.gate),
         "route": visit.and_then(Visit::route).map(|route| route.name.to_string()),
+        "why": (!why.is_empty()).then(|| why.join("; ")),
         "rule": null,
         "matched": [],
         "user": visit.and_then(Visit::user),

@@ -57,11 +57,14 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         problems.push(problem.remedy("write `state: { path: state }`, or remove it"));
     }
     secrets::check(raw, &mut problems);
-    let site = listen::compile(raw, &mut problems);
+    let site = listen::compile(raw, library, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, library, &mut problems);
+    if let Some((table, _)) = &routes {
+        listen::client_ca_is_used(raw, table, &mut problems);
+    }
     let log = logs::compile(&raw.logs, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
@@ -128,7 +131,9 @@ fn identify(
         let production = raw.environment == Environment::Production;
         // It names a file in the state folder, too.
         self::name(name, &at.key(name).itself(), "an identity", problems);
-        let making = Making { name, index, at: at.key(name), library, production };
+        // One that cannot be read is reported where it is named, and not here as missing.
+        let client_ca = raw.listen.https.as_ref().is_some_and(|https| https.client_ca.is_some());
+        let making = Making { name, index, at: at.key(name), library, production, client_ca };
         let compiled = problems.keep_all(identities::compile(identity, &making));
         let identity = compiled.unwrap_or_else(|| identities::broken(&making));
         known.insert(name.clone(), Arc::new(identity));

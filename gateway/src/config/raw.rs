@@ -142,6 +142,9 @@ pub struct RawHttps {
     /// The oldest TLS version that is spoken: "1.2" or "1.3".
     #[serde(default)]
     pub min_version: TlsVersion,
+    /// A PEM file of authorities: clients are asked for a certificate that one of them signed (mutual TLS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<String>,
     /// Strict-Transport-Security.
     #[serde(default)]
     pub hsts: RawHsts,

@@ -55,7 +55,12 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
     }
     let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1000;
     let case = Case {
-        arrival: Arrival { peer: [127, 0, 0, 1].into(), tls: url.starts_with("https:"), now_ms: now },
+        arrival: Arrival {
+            peer: [127, 0, 0, 1].into(),
+            tls: url.starts_with("https:"),
+            certificate: None,
+            now_ms: now,
+        },
         method: if body.is_empty() { "GET" } else { "POST" },
         target: &format!("/{path}"),
         host: "localhost",

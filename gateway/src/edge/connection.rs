@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pingora::proxy::Session;
-use rustls::ServerConnection;
-use rustls_pki_types::CertificateDer;
+use rules::view::ClientCertificate;
+use rustls::{HandshakeKind, ServerConnection};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::Kind;
+use super::tls::Terms;
+use super::{EdgeSettings, Kind};
+use crate::client_ca::{self, ClientCa, Digest};
 
 /// One client connection; every request on it, HTTP/1 or HTTP/2, can reach it.
 #[derive(Debug)]
@@ -32,12 +35,18 @@ pub struct TlsFacts {
     pub server_name: Option<String>,
     /// Whether ALPN chose HTTP/2.
     pub h2: bool,
-    /// The client's certificates, leaf first, in DER; empty unless they were asked for.
-    pub peer_certificates: Vec<CertificateDer<'static>>,
+    /// Whose word on the client was taken.
+    client_ca: Option<Digest>,
+    /// The certificate that the client showed.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl TlsFacts {
-    pub(super) fn of(tls: &ServerConnection) -> Self {
+    fn of(
+        tls: &ServerConnection,
+        client_ca: Option<&ClientCa>,
+        certificate: Option<ClientCertificate>,
+    ) -> Self {
         Self {
             version: match tls.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -50,9 +59,28 @@ impl TlsFacts {
                 .unwrap_or("unknown"),
             server_name: tls.server_name().map(str::to_owned),
             h2: tls.alpn_protocol() == Some(b"h2"),
-            peer_certificates: tls.peer_certificates().map(<[_]>::to_vec).unwrap_or_default(),
+            client_ca: client_ca.map(ClientCa::digest),
+            certificate: certificate.map(Arc::new),
         }
     }
+
+    /// The client's certificate, if it was verified by the authorities in force: what others vouched for is as
+    /// good as not shown.
+    pub fn certificate(&self, in_force: Option<&ClientCa>) -> Option<&Arc<ClientCertificate>> {
+        self.certificate.as_ref().filter(|_| self.client_ca == in_force.map(ClientCa::digest))
+    }
+}
+
+/// What the client's certificate says, if it showed one.
+fn shown(tls: &ServerConnection, ca: &ClientCa) -> Option<Result<ClientCertificate, String>> {
+    let chain: &[CertificateDer<'_>] = tls.peer_certificates()?;
+    // A ticket carries the chain as it was verified when the ticket was made, which may be half a day ago.
+    let verified = tls.handshake_kind() != Some(HandshakeKind::Resumed);
+    Some(if verified { client_ca::read(chain) } else { ca.vouch(chain, now()) })
+}
+
+fn now() -> i64 {
+    i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Connection {
@@ -103,9 +131,21 @@ impl Connection {
         self.requests.load(Ordering::Relaxed)
     }
 
-    pub(super) fn secured(&self, facts: TlsFacts) {
+    /// Whether the handshake was made under other authorities than those in force: a certificate that was
+    /// shown no longer counts, and one that would count now was not asked for.
+    pub(super) fn is_outdated(&self, settings: &EdgeSettings) -> bool {
+        let in_force = settings.tls.as_ref().and_then(Terms::client_ca);
+        self.tls().is_some_and(|facts| facts.client_ca != in_force)
+    }
+
+    pub(super) fn secured(&self, tls: &ServerConnection, client_ca: Option<&ClientCa>) {
+        // Read once, and not with every request.
+        let certificate = client_ca.and_then(|ca| shown(tls, ca)).and_then(|shown| {
+            let told = |why: &String| tracing::warn!(peer = %self.peer, "not believed: {why}");
+            shown.inspect_err(told).ok()
+        });
         // Set once, by the only handshake there is.
-        let _ = self.tls.set(facts);
+        let _ = self.tls.set(TlsFacts::of(tls, client_ca, certificate));
     }
 
     pub(super) fn count_bytes(&self, bytes: usize) {

@@ -36,7 +36,8 @@ where
                 return io.answer_and_close(&answer).await;
             }
         }
-        let last = connection.count_request() >= limits.requests_per_connection;
+        let last = connection.count_request() >= limits.requests_per_connection
+            || connection.is_outdated(&edge.settings.load());
         let mut session = ServerSession::new_http1(Box::new(io));
         if let Some(kept) = kept.take() {
             kept.apply_to_session(&mut session);

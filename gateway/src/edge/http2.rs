@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::protocols::http::ServerSession;
@@ -13,7 +14,7 @@ use pingora::server::ShutdownWatch;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::{Connection, Edge, EdgeLimits, Io, becomes_true};
+use super::{Connection, Edge, EdgeLimits, EdgeSettings, Io, becomes_true};
 
 /// Serves a connection until either side has enough.
 pub(super) async fn serve<A>(edge: &Edge<A>, io: Io, limits: EdgeLimits)
@@ -24,6 +25,7 @@ where
     let streams = Arc::new(Streams {
         app: Arc::clone(&edge.app),
         connection: Arc::clone(io.connection()),
+        settings: Arc::clone(&edge.settings),
         retiring: retiring.clone(),
         running: AtomicUsize::new(0),
         options: server_options(&limits),
@@ -69,6 +71,7 @@ fn server_options(limits: &EdgeLimits) -> HttpServerOptions {
 struct Streams<A> {
     app: Arc<A>,
     connection: Arc<Connection>,
+    settings: Arc<ArcSwap<EdgeSettings>>,
     /// Becomes true when no further request is wanted; Pingora then sends GOAWAY.
     retiring: watch::Sender<bool>,
     running: AtomicUsize,
@@ -84,7 +87,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Streams<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let _running = Running::new(&self.running);
-        if self.connection.count_request() >= self.limits.requests_per_connection {
+        if self.connection.count_request() >= self.limits.requests_per_connection
+            || self.connection.is_outdated(&self.settings.load())
+        {
             self.retiring.send_replace(true);
         }
         self.app.process_new_http(session, shutdown).await

@@ -12,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::client_ca::ClientCa;
 
 mod http1;
+mod mutual;
 mod pingora_gaps;
 mod secure;
 
@@ -30,6 +32,8 @@ pub(super) struct App {
     keepalive: Mutex<Option<u64>>,
     /// Where `/tunnel` leads.
     upstream: Mutex<Option<SocketAddr>>,
+    /// Whose word on clients counts.
+    client_ca: Mutex<Option<Arc<ClientCa>>>,
     started: Notify,
     release: Notify,
 }
@@ -70,7 +74,11 @@ impl ProxyHttp for Proxy {
         }
         line = format!("{line} {length}");
         if let Some(tls) = Connection::of(session).and_then(|connection| connection.tls().cloned()) {
+            let shown = tls.certificate(self.0.client_ca.lock().unwrap().as_deref()).cloned();
             line = format!("{line} {} {}", tls.version, tls.server_name.unwrap_or_default());
+            if let Some(shown) = shown {
+                line = format!("{line} {}", shown.claims["subject"]["cn"].as_str().unwrap());
+            }
         }
         let mut answer = ResponseHeader::build(200, Some(2))?;
         answer.insert_header("content-length", line.len())?;

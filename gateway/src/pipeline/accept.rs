@@ -6,18 +6,21 @@ use std::time::Instant;
 
 use http::HeaderMap;
 use http::request::Parts;
+use rules::view::ClientCertificate;
 use uuid::Uuid;
 
 use crate::snapshot::{Site, Snapshot};
 use crate::visit::Visit;
 
 /// How a request came in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival {
     /// The other end of the connection.
     pub peer: IpAddr,
     /// Whether it came in by the https listener.
     pub tls: bool,
+    /// The certificate that the client showed there and an authority in force vouches for.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// The wall clock, in milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
@@ -46,7 +49,7 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
         found: None,
         upgrade: false,
         has_body: false,
-        certificate: None,
+        certificate: arrival.certificate,
         caller: None,
         via: None,
         refusal: None,

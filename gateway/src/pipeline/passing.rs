@@ -40,9 +40,11 @@ pub struct Passing {
 
 impl Passing {
     pub(super) fn begin(live: Arc<Live>, connection: Arc<Connection>, head: &RequestHeader) -> Self {
+        let client_ca = live.snapshot.site.client_ca();
         let arrival = accept::Arrival {
             peer: connection.peer().ip(),
             tls: connection.listener() == crate::edge::Kind::Https,
+            certificate: connection.tls().and_then(|facts| facts.certificate(client_ca)).cloned(),
             now_ms: now_ms(),
         };
         Self {

@@ -111,6 +111,8 @@ const fn challenge(code: Code) -> Option<&'static str> {
         Code::TokenExpired => {
             Some("Bearer error=\"invalid_token\", error_description=\"the token has expired\"")
         }
+        // No registered scheme says so; an answer 401 must name one all the same (RFC 9110, section 15.5.2).
+        Code::CertificateRequired => Some("Certificate"),
         Code::ScopeRequired => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
     }

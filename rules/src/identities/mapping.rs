@@ -47,6 +47,8 @@ pub(super) struct Mapping {
     roles: Option<ClaimPath>,
     scopes: Option<ClaimPath>,
     forward: Vec<(HeaderName, ClaimPath)>,
+    /// Whether a text of several words lists several roles or scopes.
+    split: bool,
 }
 
 impl Mapping {
@@ -78,7 +80,13 @@ impl Mapping {
             roles: mapped("roles"),
             scopes: mapped("scopes"),
             forward: fields,
+            split: true,
         }
+    }
+
+    /// The same mapping where one text is one role or scope, spaces and all.
+    pub(super) fn unsplit(self) -> Self {
+        Self { split: false, ..self }
     }
 
     /// Which facts there are.
@@ -94,6 +102,7 @@ impl Mapping {
     /// The caller whom `claims` describe.
     pub(super) fn caller(&self, claims: Map<String, Value>) -> Caller {
         let find = |path: &Option<ClaimPath>| path.as_ref().and_then(|path| path.find(&claims));
+        let words = if self.split { words } else { names };
         let (mut forward, mut unforwardable) = (Vec::with_capacity(self.forward.len()), None);
         for (header, path) in &self.forward {
             match path.find(&claims) {

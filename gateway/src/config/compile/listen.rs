@@ -1,18 +1,23 @@
 //! `listen` and `admin`: listeners, hosts, certificates, whom to believe.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use ipnet::IpNet;
 use rules::host::{HostError, Hosts};
+use rules::identities::RawIdentity;
+use rules::policy::Library;
 use rules::problem::{Place, Problem};
+use rules::route::Table;
 
 use super::Problems;
+use crate::client_ca::ClientCa;
 use crate::config::raw::{Environment, RawCertificate, RawConfig, RawHsts, RawHttps, RawLimits};
 use crate::edge::EdgeLimits;
-use crate::snapshot::{CertificateSource, HttpListener, HttpsListener, Site};
+use crate::snapshot::{CertificateSource, HttpListener, HttpsListener, Route, Site};
 
-pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Site {
+pub(super) fn compile(raw: &RawConfig, library: &dyn Library, problems: &mut Problems) -> Site {
     let at = Place::root().key("listen");
     let listen = &raw.listen;
     if listen.http.is_none() && listen.https.is_none() {
@@ -26,7 +31,13 @@ pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Site {
         let at = at.key("https");
         bind(&https.bind, &at.key("bind"), problems);
         let certificates = certificates(raw, https, &at.key("certificates"), problems);
-        HttpsListener { bind: https.bind.clone(), min_version: https.min_version, certificates }
+        let client_ca = client_ca(https, library, &at.key("client_ca"), problems);
+        HttpsListener {
+            bind: https.bind.clone(),
+            min_version: https.min_version,
+            client_ca: client_ca.map(Arc::new),
+            certificates,
+        }
     });
     let hosts = listen.https.as_ref().and_then(|https| hosts(https, &at.key("https"), problems));
     let hsts =
@@ -161,6 +172,39 @@ fn certificates(
         }
     }
     sources
+}
+
+fn client_ca(
+    https: &RawHttps,
+    library: &dyn Library,
+    at: &Place,
+    problems: &mut Problems,
+) -> Option<ClientCa> {
+    let path = https.client_ca.as_ref()?;
+    let remedy = "name a PEM file with the authorities that sign your clients' certificates";
+    let pem = problems.keep(library.file(path).map_err(|why| at.problem(why).remedy(remedy)))?;
+    let read = ClientCa::from_pem(&pem);
+    problems.keep(read.map_err(|error| {
+        at.problem(format!("the file `{path}` cannot be used: {error}")).remedy(error.remedy())
+    }))
+}
+
+/// Clients who are asked for certificates that no route looks at would be bothered for nothing.
+pub(super) fn client_ca_is_used(raw: &RawConfig, routes: &Table<Route>, problems: &mut Problems) {
+    let Some(https) = &raw.listen.https else { return };
+    let by_certificate = |name: &str| matches!(raw.identities.get(name), Some(RawIdentity::Mtls(_)));
+    let used = routes
+        .routes()
+        .iter()
+        .any(|route| route.identities.iter().any(|identity| by_certificate(&identity.name)));
+    if https.client_ca.is_some() && !used {
+        let place = Place::root().key("listen").key("https").key("client_ca").itself();
+        problems.push(
+            place
+                .problem("clients are asked for certificates, and no route looks at one")
+                .remedy("remove it, or name an identity of `kind: mtls` on a route"),
+        );
+    }
 }
 
 fn hsts(raw: &RawHsts, at: &Place, problems: &mut Problems) -> Option<HeaderValue> {

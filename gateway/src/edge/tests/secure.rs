@@ -13,11 +13,12 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 
-const NAME: &str = "gate.test";
+pub(super) const NAME: &str = "gate.test";
 
-struct Secure {
-    bench: Bench,
-    roots: RootCertStore,
+pub(super) struct Secure {
+    pub(super) bench: Bench,
+    pub(super) names: Arc<dyn ResolvesServerCert>,
+    pub(super) roots: RootCertStore,
 }
 
 impl Secure {
@@ -26,6 +27,14 @@ impl Secure {
     }
 
     async fn from(limits: EdgeLimits, min_version: tls::MinVersion) -> Self {
+        Self::with(limits, min_version, None).await
+    }
+
+    pub(super) async fn with(
+        limits: EdgeLimits,
+        min_version: tls::MinVersion,
+        client_ca: Option<Arc<ClientCa>>,
+    ) -> Self {
         // Pingora compiles a second provider in; whoever installs first wins.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let pair = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
@@ -35,10 +44,10 @@ impl Secure {
         let mut names = ResolvesServerCertUsingSni::new();
         names.add(NAME, CertifiedKey::new(vec![certificate.clone()], key)).unwrap();
         let names: Arc<dyn ResolvesServerCert> = Arc::new(names);
-        let tls = Some(tls::server_config(names, min_version).unwrap());
+        let tls = Some(tls::terms(Arc::clone(&names), min_version, client_ca).unwrap());
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
-        Self { bench: Bench::over(Kind::Https, EdgeSettings { limits, tls }).await, roots }
+        Self { bench: Bench::over(Kind::Https, EdgeSettings { limits, tls }).await, names, roots }
     }
 
     fn client(&self, alpn: &[&str]) -> Arc<ClientConfig> {
@@ -49,7 +58,11 @@ impl Secure {
         Arc::new(config)
     }
 
-    async fn dial(&self, config: Arc<ClientConfig>, name: &'static str) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn dial(
+        &self,
+        config: Arc<ClientConfig>,
+        name: &'static str,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(name).unwrap();
         timeout(LONG, TlsConnector::from(config).connect(name, self.bench.connect().await)).await.unwrap()
     }
@@ -66,7 +79,7 @@ impl Secure {
     }
 }
 
-async fn get(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> hyper::Result<String> {
+pub(super) async fn get(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> hyper::Result<String> {
     let uri = format!("https://{NAME}{path}");
     let request = http::Request::get(uri).body(Empty::new()).unwrap();
     sender.ready().await?;

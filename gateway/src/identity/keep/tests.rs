@@ -255,7 +255,8 @@ impl Library for Nothing {
 }
 
 fn identity(name: &str, source: KeySource) -> Identity {
-    let making = Making { name, index: 0, at: Place::root(), library: &Nothing, production: false };
+    let making =
+        Making { name, index: 0, at: Place::root(), library: &Nothing, production: false, client_ca: false };
     Identity::new(Arc::new(IdentityDef { keys: Some(source), remembers: true, ..broken(&making) }))
 }
 

@@ -29,7 +29,14 @@ fn def(changes: &Value) -> IdentityDef {
     let mut raw = json!({"kind": "forward_auth", "url": "https://sso.test/auth"});
     raw.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let raw: RawForwardAuth = serde_json::from_value(raw).unwrap();
-    let making = Making { name: "sso", index: 0, at: Place::root(), library: &Nothing, production: true };
+    let making = Making {
+        name: "sso",
+        index: 0,
+        at: Place::root(),
+        library: &Nothing,
+        production: true,
+        client_ca: false,
+    };
     compile(&raw, &making).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
