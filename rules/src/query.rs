@@ -27,19 +27,19 @@ pub struct Ambiguous(pub &'static str);
 pub fn find<'q>(query: &'q [u8], name: &str) -> Result<Option<Cow<'q, str>>, Ambiguous> {
     let mut found = None;
     for piece in query.split(|byte| *byte == b'&') {
-        let lax: Vec<&[u8]> = piece.split(|byte| *byte == b';').collect();
-        for part in &lax {
+        let parted = piece.contains(&b';');
+        for part in piece.split(|byte| *byte == b';') {
             let (key, value) = halves(part);
             let key = decode(key)?;
-            if !is_twin(&key, name) {
+            if key != name {
+                if is_alias(&key, name) {
+                    return Err(Ambiguous(
+                        "a parameter's name differs from the one meant only as some readers see it",
+                    ));
+                }
                 continue;
             }
-            if key != name {
-                return Err(Ambiguous(
-                    "a parameter's name differs from the one meant only as some readers see it",
-                ));
-            }
-            if lax.len() > 1 {
+            if parted {
                 return Err(Ambiguous("a `;` stands beside the parameter, which some readers take for `&`"));
             }
             if found.is_some() {
@@ -55,29 +55,72 @@ pub fn find<'q>(query: &'q [u8], name: &str) -> Result<Option<Cow<'q, str>>, Amb
     Ok(found)
 }
 
-/// The query without the parameters called `names`, whatever any reader takes for one of them included.
+/// The query without the parameters called `names`, whatever any reader takes for one of them included. What is
+/// left keeps its separators: with others, a reader would find parameters that were not there before.
 pub fn without<'q>(query: &'q str, names: &[String]) -> Cow<'q, str> {
-    let hidden = |part: &str| {
+    let hidden = |part: &&str| {
         let (key, _) = halves(part.as_bytes());
-        decode(key).map_or(true, |key| names.iter().any(|name| is_twin(&key, name)))
+        decode(key).map_or(true, |key| names.iter().any(|name| is_alias(&key, name)))
     };
-    if !query.split(['&', ';']).any(hidden) {
+    if !query.split(['&', ';']).any(|part| hidden(&part)) {
         return Cow::Borrowed(query);
     }
-    let kept: Vec<&str> = query.split(['&', ';']).filter(|part| !hidden(part)).collect();
+    let mut kept = Vec::new();
+    for piece in query.split('&') {
+        if !piece.split(';').any(|part| hidden(&part)) {
+            kept.push(Cow::Borrowed(piece));
+            continue;
+        }
+        let left: Vec<&str> = piece.split(';').filter(|part| !hidden(part)).collect();
+        if !left.is_empty() {
+            kept.push(Cow::Owned(left.join(";")));
+        }
+    }
     Cow::Owned(kept.join("&"))
 }
 
-/// Whether some reader takes `key` for `name`: in another case, with an index (`name[]`), after blanks, or with
-/// other punctuation where PHP writes `_`.
+/// Whether some reader takes `key` for `name`: in another case, in fullwidth letters, with an index (`name[]`) or in
+/// brackets, between blanks, before a NUL, decoded once more, or with other punctuation where PHP writes `_`.
 pub fn is_twin(key: &str, name: &str) -> bool {
-    fn plain(text: &str) -> impl Iterator<Item = char> {
-        let text = text.trim_start();
-        let text = text.split('[').next().filter(|head| !head.is_empty()).unwrap_or(text);
-        let text = text.split('\0').next().unwrap_or(text);
-        folded(text).map(|letter| if matches!(letter, '.' | ' ' | '-' | '+') { '_' } else { letter })
-    }
-    plain(key).eq(plain(name))
+    let seen = |key: &str| {
+        let key = bare(key);
+        // To Rack and qs `[name]` is `name`, to PHP `a[b` is `a_b`.
+        let entry = key.trim_start_matches(['[', ']']).split(['[', ']']).next().unwrap_or(key);
+        plain(key).eq(plain(name)) || plain(entry).eq(plain(name))
+    };
+    seen(key) || key.contains('%') && decode(key.as_bytes()).is_ok_and(|key| seen(&key))
+}
+
+/// A twin, or `tenantId` for `tenant_id`: what maps JSON or queries to protocol buffers takes either.
+fn is_alias(key: &str, name: &str) -> bool {
+    is_twin(key, name) || joined(key).eq(joined(name))
+}
+
+/// A name without what separates its words.
+pub(crate) fn joined(name: &str) -> impl Iterator<Item = char> {
+    let from = name.find(|letter| !matches!(letter, '-' | '_')).unwrap_or(0);
+    let (start, words) = name.split_at_checked(from).unwrap_or(("", name));
+    // `_id` and `id` are different things in many a document.
+    start.chars().chain(folded(words).filter(|letter| !matches!(letter, '-' | '_')))
+}
+
+/// Up to a NUL, without blanks, control characters and marks around it.
+fn bare(key: &str) -> &str {
+    let trim = |text| {
+        str::trim_matches(text, |letter: char| {
+            letter.is_whitespace() || letter.is_control() || matches!(letter, '+' | '\u{feff}')
+        })
+    };
+    trim(trim(key).split('\0').next().unwrap_or(key))
+}
+
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    folded(text).map(|letter| match letter {
+        '.' | ' ' | '-' | '+' | '[' => '_',
+        // Windows' "best fit" to a code page.
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(letter) - 0xfee0).unwrap_or(letter),
+        _ => letter,
+    })
 }
 
 fn halves(part: &[u8]) -> (&[u8], &[u8]) {
@@ -162,10 +205,24 @@ mod tests {
             "tenant=%4",
             "tenant=%E9",
             "tenant=acme&ten%zzant=globex",
+            "tenant=acme&+tenant=globex",
+            "tenant=acme&tenant+=globex",
+            "tenant=acme&%0Dtenant=globex",
+            "tenant=acme&[tenant]=globex",
+            "tenant=acme&%5Btenant%5D=globex",
+            "tenant=acme&tenant[=globex",
+            "tenant=acme&%2574enant=globex",
+            "tenant=acme&%EF%BD%94enant=globex",
+            "tenant=acme&%EF%BB%BFtenant=globex",
+            "tenant=acme&te-nant=globex",
+            "tenant=acme&amp;tenant=globex",
         ] {
             assert!(find(query.as_bytes(), "tenant").is_err(), "{query}");
         }
-        assert!(find(b"tenant.id=x", "tenant_id").is_err());
+        for query in ["tenant.id=x", "tenant[id=x", "tenantId=x", "tenant-id=x", "TenantID=x"] {
+            assert!(find(query.as_bytes(), "tenant_id").is_err(), "{query}");
+        }
+        assert_eq!(find(b"_tenant=x", "tenant"), Ok(None));
         assert!(find(b"tenant=\xe9", "tenant").is_err());
     }
 
@@ -178,6 +235,9 @@ mod tests {
             ("page=2&%74oken=a", "page=2"),
             ("Token=a&page=2", "page=2"),
             ("page=2;token=a", "page=2"),
+            ("x=1;y&token=a&z;w", "x=1;y&z;w"),
+            ("x;token=a;y&z", "x;y&z"),
+            ("x=1;token=a&y", "x=1&y"),
             ("token[]=a&tokens=b", "tokens=b"),
             ("%zz=a&page=2", "page=2"),
         ] {

@@ -11,6 +11,9 @@
 //! `POST /v1/a/x` is refused: a request never falls from the route written for its path to a weaker one by surprise.
 //!
 //! **Ambiguous**, hence an error at load: one shape, twice the same method or twice `*`.
+//!
+//! **Ambiguous**, hence refused: a path that goes to one route as it is, and to another as a backend may read it that
+//! ignores letter case, `;…` or a trailing slash. With `* /admin/**` and `* /**`, that is `/Admin`, `/admin;x`.
 
 use std::fmt;
 
@@ -19,22 +22,25 @@ use http::Method;
 use crate::path::Path;
 
 mod captures;
+mod lax;
 mod pattern;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use captures::{Captures, MAX_CAPTURES, Spans};
+use lax::Lax;
 pub use pattern::{MAX_SEGMENTS, Methods, Pattern, PatternError};
 use tree::Node;
 
 /// Routes, compiled. A look-up costs by the path's segments and by how many patterns overlap there, not by the number
-/// of routes, and does not allocate.
+/// of routes, and does not allocate unless the path has a capital, a `;`, a trailing slash or a letter beyond ASCII.
 #[derive(Clone, Debug)]
 pub struct Table<T> {
     routes: Vec<T>,
     leaves: Vec<Leaf>,
     root: Node,
+    lax: Lax,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +79,8 @@ pub enum Lookup<'a, T> {
         /// What they take, sorted; with `HEAD` where `GET` is. `OPTIONS` only where a route names it.
         allow: &'a [Method],
     },
+    /// To a backend that ignores letter case, `;…` or a trailing slash the path is another route's, or no route's.
+    Ambiguous,
     /// No route has this path.
     NoRoute,
 }
@@ -91,8 +99,12 @@ pub struct Found<'a, T> {
 impl<T> Table<T> {
     /// Compiles routes, each with its patterns. Reports every ambiguity, in order.
     pub fn compile(routes: Vec<(Vec<Pattern>, T)>) -> Result<Self, Vec<Ambiguity>> {
-        let mut table =
-            Self { routes: Vec::with_capacity(routes.len()), leaves: Vec::new(), root: Node::default() };
+        let mut table = Self {
+            routes: Vec::with_capacity(routes.len()),
+            leaves: Vec::new(),
+            root: Node::default(),
+            lax: Lax::default(),
+        };
         let mut clashes = Vec::new();
         for (index, (patterns, route)) in routes.into_iter().enumerate() {
             table.routes.push(route);
@@ -109,6 +121,7 @@ impl<T> Table<T> {
             }
         }
         if clashes.is_empty() {
+            table.lax = Lax::new(&table.root, &table.leaves);
             return Ok(table);
         }
         Err(clashes
@@ -134,6 +147,9 @@ impl<T> Table<T> {
         let Some(leaf) = group.serving(method) else {
             return Lookup::MethodNotAllowed { allow: &group.allow };
         };
+        if !self.lax.agrees(text, method, leaf, &self.leaves) {
+            return Lookup::Ambiguous;
+        }
         spans.leaf = leaf;
         let found = self.leaves.get(leaf).and_then(|Leaf { route: index, pattern }| {
             let captures = Captures::new(pattern, text, spans);

@@ -15,6 +15,9 @@ pub const ONE_OR_MANY: &str = "$portcullis::OneOrMany";
 /// value in the whole of it.
 pub const BY_KIND: &str = "$portcullis::ByKind";
 
+/// The newtype name by which a mapping asks a deserializer for a text where a text stands for the whole of it.
+pub const TEXT_OR_MAP: &str = "$portcullis::TextOrMap";
+
 /// One value, or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOrMany<T>(pub Vec<T>);

@@ -9,6 +9,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::query::joined;
+
 /// Reads a whole document.
 ///
 /// # Errors
@@ -44,21 +46,48 @@ pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
 /// The value at a JSON pointer (RFC 6901).
 ///
 /// # Errors
-/// When a member on the way has a twin whose name differs only in letter case: the parsers of Go and .NET take
-/// either for the member, and the last one wins.
+/// When a member on the way has a twin: the parsers of Go and .NET take names in any letter case for the member, those
+/// of protocol buffers `tenantId` for `tenant_id`, those of C cut at a NUL; and the last one wins.
 pub fn find<'a>(document: &'a Value, pointer: &str) -> Result<Option<&'a Value>, &'static str> {
     let mut found = document;
     for step in pointer.split('/').skip(1) {
         let name = step.replace("~1", "/").replace("~0", "~");
+        let twin = |other: &str| other != name && is_twin(other, &name);
         if let Value::Object(members) = found
-            && members.keys().any(|other| *other != name && folded(other).eq(folded(&name)))
+            && members.keys().any(|other| twin(other))
         {
-            return Err("two members differ only in letter case, and parsers disagree which one counts");
+            return Err("two members differ only as some parsers see it, and they disagree which one counts");
         }
         let Some(next) = found.pointer(&format!("/{step}")) else { return Ok(None) };
         found = next;
     }
     Ok(Some(found))
+}
+
+fn is_twin(other: &str, name: &str) -> bool {
+    let other = other.split('\0').next().unwrap_or(other);
+    joined(other).eq(joined(name))
+}
+
+/// Refuses what gives an object in JavaScript members that it does not have: `__proto__`, and `constructor` with a
+/// `prototype`.
+///
+/// # Errors
+/// A sentence for the log.
+pub fn check_prototypes(document: &Value) -> Result<(), &'static str> {
+    match document {
+        Value::Array(items) => items.iter().try_for_each(check_prototypes),
+        Value::Object(members) => {
+            let poison = |(name, value): (&String, &Value)| {
+                name == "__proto__" || name == "constructor" && value.get("prototype").is_some()
+            };
+            if members.iter().any(poison) {
+                return Err("a member replaces an object's prototype, whose members JavaScript then finds");
+            }
+            members.values().try_for_each(check_prototypes)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
 }
 
 /// Upper case first: `ſ` and the Kelvin sign have no other way to `s` and `k`.
@@ -72,18 +101,40 @@ pub(crate) fn folded(name: &str) -> impl Iterator<Item = char> {
 /// # Errors
 /// What else a reader could take it for.
 pub fn check_fields(fields: &HeaderMap) -> Result<(), &'static str> {
+    match kind(fields)? {
+        Kind::Json => Ok(()),
+        Kind::Form | Kind::Other => Err("the body's Content-Type is not application/json"),
+    }
+}
+
+/// What a body is by its header fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/json` and what ends in `+json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// Anything else, nothing included.
+    Other,
+}
+
+/// What the body is to every reader.
+///
+/// # Errors
+/// When it is packed, or in another charset than UTF-8.
+pub fn kind(fields: &HeaderMap) -> Result<Kind, &'static str> {
     let mut codings = fields.get_all(CONTENT_ENCODING).iter();
     if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err("the body has a Content-Encoding, and a gate reads it as it came");
     }
     let kind = fields.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json"
-        || essence.strip_prefix("application/").is_some_and(|name| name.ends_with("+json"));
-    if !json {
-        return Err("the body's Content-Type is not application/json");
-    }
-    check_charset(fields)
+    let kind = match essence.strip_prefix("application/") {
+        Some("x-www-form-urlencoded") => Kind::Form,
+        Some(name) if name == "json" || name.ends_with("+json") => Kind::Json,
+        _ => return Ok(Kind::Other),
+    };
+    check_charset(fields).map(|()| kind)
 }
 
 /// Checks that a body's Content-Type names no other charset than UTF-8.
@@ -217,7 +268,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Limits, TOO_DEEP, TOO_MANY, check_fields, find, parse, parse_within};
+    use super::{
+        Kind, Limits, TOO_DEEP, TOO_MANY, check_fields, check_prototypes, find, kind, parse, parse_within,
+    };
 
     #[test]
     fn refuses_what_two_parsers_could_read_differently() {
@@ -273,11 +326,28 @@ mod tests {
             r#"{"task":"acme","Task":"globex"}"#,
             r#"{"TASK":"globex","task":"acme"}"#,
             "{\"task\":\"acme\",\"ta\u{17f}\u{212a}\":\"globex\"}",
+            r#"{"task":"acme","task\u0000":"globex"}"#,
+            r#"{"ta_sk":"globex"}"#,
         ] {
             assert!(find(&parse(twins.as_bytes()).unwrap(), "/task").is_err(), "{twins}");
         }
+        assert_eq!(find(&parse(br#"{"id":1,"_id":2}"#).unwrap(), "/id"), Ok(Some(&serde_json::json!(1))));
         let nested = parse(br#"{"a":{"b":"acme"},"A":{"b":"globex"}}"#).unwrap();
         assert!(find(&nested, "/a/b").is_err());
+    }
+
+    #[test]
+    fn no_prototype_is_replaced() {
+        let check = |text: &str| check_prototypes(&parse(text.as_bytes()).unwrap());
+        for text in [
+            r#"{"__proto__":{"a":1}}"#,
+            r#"{"\u005f_proto__":1}"#,
+            r#"[{"a":{"__proto__":null}}]"#,
+            r#"{"constructor":{"prototype":{"a":1}}}"#,
+        ] {
+            assert!(check(text).is_err(), "{text}");
+        }
+        assert_eq!(check(r#"{"constructor":"Brunel","prototype":1,"proto":[{}, "__proto__"]}"#), Ok(()));
     }
 
     #[test]
@@ -305,6 +375,8 @@ mod tests {
         ] {
             assert!(check(&[("content-type", kind)]).is_err(), "{kind}");
         }
+        let form = HeaderValue::from_static("Application/X-WWW-Form-urlencoded; charset=utf-8");
+        assert_eq!(kind(&HeaderMap::from_iter([(http::header::CONTENT_TYPE, form)])), Ok(Kind::Form));
         assert!(check(&[]).is_err(), "some frameworks read a body without a type as a form");
         let json = ("content-type", "application/json");
         assert!(check(&[json, ("content-encoding", "gzip")]).is_err());

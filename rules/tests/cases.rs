@@ -254,6 +254,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         Lookup::MethodNotAllowed { .. } => {
             return Err(Refusal::new(Code::MethodNotAllowed, "route", ""));
         }
+        Lookup::Ambiguous => return Err(Refusal::new(Code::BadRequest, "route", "")),
         Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, "route", "")),
     };
     let token = request.token.as_ref().map(mint).unwrap_or_default();

@@ -93,7 +93,7 @@ rules::with_policies!(raw_scope);
 fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
     let identities: BTreeMap<_, _> = known
         .iter()
-        // It tells the user and nothing else.
+        // It tells the user and nothing else, in `x-user-id`.
         .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
         .collect();
     let relaxed = Relaxed::default();
@@ -112,7 +112,7 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
 }
 
 fn plain_def() -> IdentityDef {
-    identity(json!({})).ok().unwrap()
+    identity(json!({"forward": {"x-user-id": "user"}})).ok().unwrap()
 }
 
 fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str) -> Vec<Problem> {
@@ -353,18 +353,6 @@ fn wrong_values() -> Vec<Wrong> {
             "cookies.except.a.reason",
             "`yes` is not a reason",
         ),
-        (
-            json!({"tenant": "tenant"}),
-            "tenant[0]",
-            "`tenant` is not a place where a request can name a tenant",
-        ),
-        (json!({"tenant": "path."}), "tenant[0]", "`path.` is not a place"),
-        (json!({"tenant": "body:"}), "tenant[0]", "`body:` is not a place"),
-        (json!({"tenant": "body:/"}), "tenant[0]", "`body:/` is not a place"),
-        (json!({"tenant": "body:tenant"}), "tenant[0]", "`body:tenant` is not a place"),
-        (json!({"tenant": ["path.tenant", "query.t"]}), "tenant[1]", "`query.t` is not a place"),
-        (json!({"tenant": ["path.tenant", "body:/a~2"]}), "tenant[1]", "`body:/a~2` is not a place"),
-        (json!({"tenant": []}), "tenant", "`tenant` names no place"),
         (json!({"require": {"claims": {"": true}}}), "require.claims.", "a claim needs a name"),
         (json!({"require": {"claims": {"/a~": true}}}), "require.claims./a~", "`~` is written ~0"),
         (
@@ -395,6 +383,50 @@ fn wrong_values() -> Vec<Wrong> {
         (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
         (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
         (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
+    ]
+}
+
+/// The same, of tenants.
+fn wrong_places() -> Vec<Wrong> {
+    vec![
+        (
+            json!({"tenant": "tenant"}),
+            "tenant[0]",
+            "`tenant` is not a place where a request can name a tenant",
+        ),
+        (json!({"tenant": "path."}), "tenant[0]", "`path.` is not a place"),
+        (json!({"tenant": "body:"}), "tenant[0]", "`body:` is not a place"),
+        (json!({"tenant": "body:/"}), "tenant[0]", "`body:/` is not a place"),
+        (json!({"tenant": "body:tenant"}), "tenant[0]", "`body:tenant` is not a place"),
+        (json!({"tenant": ["path.tenant", "form.t"]}), "tenant[1]", "`form.t` is not a place"),
+        (json!({"tenant": "query."}), "tenant[0]", "`query.` is not a place"),
+        (json!({"tenant": "query.t[]"}), "tenant[0]", "`t[]` is a name that readers take differently"),
+        (json!({"tenant": "cookie.a b"}), "tenant[0]", "`a b` is a name that readers take differently"),
+        (json!({"tenant": "header.x tenant"}), "tenant[0]", "`x tenant` is not a header name"),
+        (json!({"tenant": "header.x_tenant"}), "tenant[0]", "`x_tenant` is not a header name"),
+        (json!({"tenant": "header.Host"}), "tenant[0]", "`host` is not a field in which a client can name"),
+        (json!({"tenant": "header.proxy-x"}), "tenant[0]", "`proxy-x` is not a field in which a client can"),
+        (json!({"tenant": "header.x-forwarded-tenant"}), "tenant[0]", "is not a field in which a client can"),
+        (json!({"tenant": "header.x-real-ip"}), "tenant[0]", "is not a field in which a client can"),
+        (json!({"tenant": "header.portcullis-tenant"}), "tenant[0]", "is not a field in which a client can"),
+        (
+            json!({"tenant": "header.X-User-Id"}),
+            "tenant[0]",
+            "`x-user-id` is set by the gateway from what the identity `session` tells",
+        ),
+        (json!({"tenant": ["query.t", "query.t"]}), "tenant[1]", "`query.t` is there twice"),
+        (
+            json!({"tenant": ["header.x-a", {"place": "header.X-A", "optional": true}]}),
+            "tenant[1]",
+            "`header.x-a` is there twice",
+        ),
+        (
+            json!({"tenant": {"place": "path.tenant", "optional": true}}),
+            "tenant[0].optional",
+            "`path.tenant` is in every request of the route, so it cannot be optional",
+        ),
+        (json!({"tenant": ["path.tenant", "body:/a~2"]}), "tenant[1]", "`body:/a~2` is not a place"),
+        (json!({"tenant": []}), "tenant", "`tenant` names no place"),
     ]
 }
 
@@ -458,6 +490,14 @@ fn wrong_widenings() -> Vec<(Value, Wrong)> {
             ),
         ),
         (
+            json!({"tenant": ["path.tenant", "query.t"]}),
+            (
+                json!({"tenant": [{"place": "query.t", "optional": true}]}),
+                "tenant[0].optional",
+                "`query.t` is required around this and optional here, which widens",
+            ),
+        ),
+        (
             json!({"body": {"max": "1KiB"}}),
             (
                 json!({"body": {"max": "1025"}}),
@@ -481,7 +521,7 @@ fn all() -> Vec<Problem> {
     }
     let unasked = plain::read(json!({"kind": "mtls"})).unwrap();
     all.extend(told(identities::compile(&unasked, &making()).map(|_| ()), &Value::Null, "kind", ASKED));
-    for (inner, place, part) in wrong_values() {
+    for (inner, place, part) in wrong_values().into_iter().chain(wrong_places()) {
         all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));
     }
     for (outer, (inner, place, part)) in wrong_widenings() {

@@ -39,7 +39,7 @@ mod draw {
     use rules::policies::cookies::RawCookies;
     use rules::policies::headers::RawHeaders;
     use rules::policies::require::RawRequire;
-    use rules::policies::tenant::RawTenant;
+    use rules::policies::tenant::{RawPlace, RawTenant};
     use rules::set_cookie::SameSite;
     use rules::shapes::OneOrMany;
     use rules::units::Size;
@@ -68,8 +68,24 @@ mod draw {
     }
 
     pub(super) fn tenant() -> impl Strategy<Value = RawTenant> {
-        subsequence(vec!["path.tenant", "path.other", "body:/tenant", "body:/deep/tenant"], 1..=4)
-            .prop_map(|places| OneOrMany(places.into_iter().map(str::to_owned).collect()))
+        let places = vec![
+            "path.tenant",
+            "path.other",
+            "query.tenant",
+            "header.x-tenant",
+            "cookie.tenant",
+            "body:/tenant",
+            "body:/deep/tenant",
+        ];
+        vec((select(places), any::<bool>()), 1..=3).prop_map(|mut places| {
+            places.sort_unstable();
+            places.dedup_by_key(|(place, _)| *place);
+            let raw = |(place, optional): (&str, bool)| RawPlace {
+                place: place.to_owned(),
+                optional: optional && !place.starts_with("path."),
+            };
+            OneOrMany(places.into_iter().map(raw).collect())
+        })
     }
 
     pub(super) fn require() -> impl Strategy<Value = RawRequire> {
@@ -225,6 +241,8 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
 struct Request {
     credentials: Vec<&'static str>,
     path: (&'static str, &'static str),
+    query: Option<String>,
+    headers: Vec<(&'static str, String)>,
     tenants: Reading<Vec<String>>,
     roles: Reading<Vec<String>>,
     scopes: Reading<Vec<String>>,
@@ -255,20 +273,45 @@ fn request() -> impl Strategy<Value = Request> {
         2 => document.clone(),
         1 => (document, 0_usize..60).prop_map(|(document, more)| document + &" ".repeat(more)),
         1 => tenant().prop_map(|name| json!({"tenant": name}).to_string()),
+        2 => tenant().prop_map(|name| format!("tenant={name}")),
+        1 => Just(String::new()),
         1 => (0_usize..120).prop_map(|length| "x".repeat(length)),
     ];
     let credentials = subsequence(vec!["alpha", "beta", "gamma"], 0..=3);
     let caller = (tenants, reading(&["admin", "user"]), reading(&["read", "write"]), claims);
-    (credentials, (tenant(), tenant()), caller, body, any::<bool>()).prop_map(
-        |(credentials, path, (tenants, roles, scopes, claims), body, declares_length)| Request {
-            credentials,
-            path,
-            tenants,
-            roles,
-            scopes,
-            claims,
-            body,
-            declares_length,
+    // Absent, once, twice, and under another name.
+    let query =
+        option::weighted(0.8, vec((select(vec!["tenant", "tenant", "Tenant", "x"]), tenant()), 1..=2))
+            .prop_map(|pairs| {
+                let pairs = pairs?.into_iter().map(|(name, value)| format!("{name}={value}"));
+                Some(pairs.collect::<Vec<_>>().join("&"))
+            });
+    let header = select(vec!["x-tenant", "x-tenant", "x.tenant", "x"]);
+    let cookie = select(vec!["tenant=", "tenant=", "Tenant=", "x=1; tenant="]);
+    let json = "application/json";
+    let kind = select(vec![json, json, "application/x-www-form-urlencoded", "multipart/form-data"]);
+    let headers = (vec((header, tenant()), 0..=2), vec((cookie, tenant()), 0..=2), kind);
+    let headers = headers.prop_map(|(fields, cookies, kind)| {
+        let cookies = cookies.into_iter().map(|(start, tenant)| ("cookie", format!("{start}{tenant}")));
+        let mut headers = vec![("content-type", kind.to_owned())];
+        headers.extend(fields.into_iter().map(|(name, tenant)| (name, tenant.to_owned())).chain(cookies));
+        headers
+    });
+    let rest = (query, headers, body, any::<bool>());
+    (credentials, (tenant(), tenant()), caller, rest).prop_map(
+        |(credentials, path, (tenants, roles, scopes, claims), (query, headers, body, declares_length))| {
+            Request {
+                credentials,
+                path,
+                query,
+                headers,
+                tenants,
+                roles,
+                scopes,
+                claims,
+                body,
+                declares_length,
+            }
         },
     )
 }
@@ -278,6 +321,8 @@ fn quiet() -> Request {
     Request {
         credentials: Vec::new(),
         path: ("acme", "acme"),
+        query: None,
+        headers: Vec::new(),
         tenants: Reading::Absent,
         roles: Reading::Absent,
         scopes: Reading::Absent,
@@ -362,6 +407,9 @@ impl Ways {
         for name in &request.credentials {
             headers.append("x-credential", name.parse().unwrap());
         }
+        for (name, value) in &request.headers {
+            headers.append(*name, value.parse().unwrap());
+        }
         if request.declares_length {
             headers.insert("content-length", request.body.len().into());
         }
@@ -379,7 +427,7 @@ impl Ways {
             method: &Method::POST,
             path: path.as_str(),
             target: path.forward(),
-            query: None,
+            query: request.query.as_deref(),
             host: "app.test",
             authority: "app.test",
             has_body: !request.body.is_empty(),

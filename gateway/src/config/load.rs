@@ -231,6 +231,8 @@ fn find(tree: &Node, place: &Place) -> Range<usize> {
                 span = value.head();
                 node = value;
             }
+            // The only one, written without a list.
+            (Step::Item(0), Value::Map(_) | Value::Scalar(_)) => {}
             _ => break,
         }
     }

@@ -43,6 +43,10 @@ pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
     match visit.snapshot.table.find(&head.method, path) {
         Lookup::Found(found) => visit.found = Some((found.index, found.captures.spans())),
         Lookup::MethodNotAllowed { allow } => return Err(method_not_allowed(allow)),
+        Lookup::Ambiguous => {
+            let why = "the path is ambiguous: a backend that ignores letter case, `;…` or a trailing slash takes it for another route's";
+            return Err(Refusal::new(Code::BadRequest, GATE, why));
+        }
         Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, GATE, "no route matches the path")),
     }
     visit.upgrade = upgrade(visit, head)?;

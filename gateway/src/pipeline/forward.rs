@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 
 use pingora::http::RequestHeader;
+use rules::forwarding::{FAMILIES, FORWARDING};
 
 use crate::visit::Visit;
 
@@ -40,27 +41,6 @@ impl Fields for RequestHeader {
         let _ = self.insert_header(name, value);
     }
 }
-
-/// Fields by which applications learn about the client, or about another method or address than the one that
-/// the gates judged: only the gateway may set them. `x-forwarded…` is removed as a family.
-const FORWARDING: [HeaderName; 13] = [
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-client-ip"),
-    HeaderName::from_static("x-cluster-client-ip"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("x-host"),
-    HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-original-forwarded-for"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    FORWARDED,
-];
-
-/// Families of which the gateway sets members or means to.
-const FAMILIES: [&str; 2] = ["portcullis-", "x-forwarded"];
 
 /// Removes what only the gateway may say and says it: on every route, public ones included. Called on the
 /// upstream's copy of the head, after hop-by-hop fields were dropped, so that a client's `Connection` cannot

@@ -1,61 +1,140 @@
-//! `tenant`: every place where the request names a tenant must name one of the caller's own.
+//! `tenant`: every place where the request names a tenant must name the same one, and it must be the caller's.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use http::HeaderName;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 
-use crate::content::Content;
-use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
+use crate::policies::widening;
+use crate::policy::{Gates, Ground, Policy, RouteFacts, Standing};
 use crate::problem::{Place, Problem};
-use crate::shapes::OneOrMany;
-use crate::strict_json;
-use crate::token::ClaimPath;
-use crate::verdict::{Code, Refusal};
-use crate::view::{Reading, View};
+use crate::shapes::{OneOrMany, TEXT_OR_MAP};
 
-/// A place as written: `path.NAME` or `body:/pointer`.
-pub type RawTenant = OneOrMany<String>;
+mod gates;
+mod spot;
+
+use gates::{InBody, InHead, Places};
+use spot::Spot;
+
+/// Places as written.
+pub type RawTenant = OneOrMany<RawPlace>;
+
+/// A place as written: its text alone, or with what else is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPlace {
+    /// `path.NAME`, `query.NAME`, `header.NAME`, `cookie.NAME`, or `body:/pointer`.
+    pub place: String,
+    /// Whether a request may leave it out.
+    pub optional: bool,
+}
+
+impl RawPlace {
+    /// The name of the capture that it binds.
+    pub fn capture(&self) -> Option<&str> {
+        self.place.strip_prefix("path.")
+    }
+}
+
+impl From<&str> for RawPlace {
+    fn from(place: &str) -> Self {
+        Self { place: place.to_owned(), optional: false }
+    }
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct InFull {
+    /// `path.NAME`, `query.NAME`, `header.NAME`, `cookie.NAME`, or `body:/pointer`.
+    place: String,
+    /// Whether a request may leave it out. Where it is, it must agree.
+    #[serde(default)]
+    optional: bool,
+}
+
+impl<'de> Deserialize<'de> for RawPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawPlace;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a place such as `path.tenant`, or a mapping with the key `place`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawPlace, E> {
+                Ok(text.into())
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<RawPlace, D::Error> {
+                InFull::deserialize(inner).map(|InFull { place, optional }| RawPlace { place, optional })
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(TEXT_OR_MAP, Either)
+    }
+}
+
+/// As it is most briefly written.
+impl Serialize for RawPlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.optional {
+            InFull { place: self.place.clone(), optional: true }.serialize(serializer)
+        } else {
+            self.place.serialize(serializer)
+        }
+    }
+}
+
+impl JsonSchema for RawPlace {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "RawPlace".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (text, full) = (generator.subschema_for::<String>(), InFull::json_schema(generator));
+        schemars::json_schema!({ "anyOf": [text, full] })
+    }
+}
 
 /// The places in force: one's own and every inherited one.
+///
+/// All of them may be optional. A request that names no tenant asks for no tenant's data in particular, and the backend
+/// has the caller's own from the gateway: what must not happen is that it names another, and that is refused.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    places: Vec<(Spot, Place)>,
+    places: Vec<Wanted>,
 }
 
-/// Where a request can name a tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Spot {
-    /// A name that the route's pattern captures.
-    Capture(String),
-    /// A JSON pointer into the body (RFC 6901).
-    Body(String),
-}
-
-impl Spot {
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(name) = text.strip_prefix("path.") {
-            return (!name.is_empty()).then(|| Self::Capture(name.to_owned()));
-        }
-        let pointer = text.strip_prefix("body:")?;
-        let sound = pointer.starts_with('/') && pointer.len() > 1 && ClaimPath::parse(pointer).is_ok();
-        sound.then(|| Self::Body(pointer.to_owned()))
-    }
-}
-
-impl fmt::Display for Spot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Capture(name) => write!(f, "path.{name}"),
-            Self::Body(pointer) => write!(f, "body:{pointer}"),
-        }
-    }
+/// A place that is looked at.
+#[derive(Clone, Debug)]
+struct Wanted {
+    spot: Spot,
+    optional: bool,
+    place: Place,
 }
 
 impl Tenant {
     /// Whether the capture called `name` is bound.
     pub fn binds_capture(&self, name: &str) -> bool {
-        self.places.iter().any(|(spot, _)| matches!(spot, Spot::Capture(bound) if bound == name))
+        self.places.iter().any(|wanted| matches!(&wanted.spot, Spot::Capture(bound) if bound == name))
+    }
+
+    /// The header fields that are bound, each with the configuration that says so.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &Place)> {
+        self.places.iter().filter_map(|wanted| match &wanted.spot {
+            Spot::Header(name) => Some((name, &wanted.place)),
+            _ => None,
+        })
     }
 }
 
@@ -65,20 +144,15 @@ impl Policy for Tenant {
 
     fn settle(outer: Option<&Self>, raw: &RawTenant, ground: &Ground<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut places = match outer {
-            Some(outer) if !ground.relaxed.permits("tenant") => outer.places.clone(),
-            _ => Vec::new(),
-        };
-        for (index, text) in raw.iter().enumerate() {
+        let mut own: Vec<Wanted> = Vec::new();
+        for (index, raw) in raw.iter().enumerate() {
             let place = ground.place.item(index);
-            match Spot::parse(text) {
-                Some(spot) if places.iter().any(|(known, _)| *known == spot) => {}
-                Some(spot) => places.push((spot, place)),
-                None => problems.push(
-                    place
-                        .problem(format!("`{text}` is not a place where a request can name a tenant"))
-                        .remedy("write `path.NAME` for a name that `match` captures, or `body:/pointer` for a member of a JSON body"),
+            match wanted(raw, place.clone(), ground) {
+                Ok(wanted) if own.iter().any(|known| known.spot == wanted.spot) => problems.push(
+                    place.problem(format!("`{}` is there twice", wanted.spot)).remedy("remove one of them"),
                 ),
+                Ok(wanted) => own.push(wanted),
+                Err(problem) => problems.push(problem),
             }
         }
         if raw.is_empty() {
@@ -86,8 +160,22 @@ impl Policy for Tenant {
                 ground
                     .place
                     .problem("`tenant` names no place")
-                    .remedy("write `path.NAME` or `body:/pointer`, or leave the key out"),
+                    .remedy("write a place such as `path.NAME`, or leave the key out"),
             );
+        }
+        let mut places = match outer {
+            Some(outer) if !ground.relaxed.permits(Self::KEY) => outer.places.clone(),
+            _ => Vec::new(),
+        };
+        for wanted in own {
+            match places.iter_mut().find(|known| known.spot == wanted.spot) {
+                Some(known) if wanted.optional && !known.optional => {
+                    let what = format!("`{}` is required around this and optional here", wanted.spot);
+                    problems.push(widening(&wanted.place.key("optional"), Self::KEY, &what));
+                }
+                Some(known) => *known = wanted,
+                None => places.push(wanted),
+            }
         }
         if problems.is_empty() { Ok(Self { places }) } else { Err(problems) }
     }
@@ -98,7 +186,7 @@ impl Policy for Tenant {
         }
         let mut problems = Vec::new();
         for identity in route.identities.iter().filter(|identity| !identity.tells.tenant) {
-            let place = self.places.first().map_or(&route.place, |(_, place)| place);
+            let place = self.places.first().map_or(&route.place, |wanted| &wanted.place);
             problems.push(
                 place
                     .problem(format!(
@@ -111,70 +199,49 @@ impl Policy for Tenant {
                     )),
             );
         }
-        for (spot, place) in &self.places {
-            let (policy, place) = (Self::KEY, place.clone());
-            match spot {
-                Spot::Capture(name) if !route.captures.contains(name) => problems.push(
-                    place
-                        .problem(format!("the route's pattern captures no `{name}`"))
-                        .remedy(format!("capture it in `match` as `{{{name}}}`, or name another place")),
-                ),
-                Spot::Capture(name) => {
-                    gates.head.push(Standing { policy, place, gate: Arc::new(InCapture(name.clone())) });
-                }
-                Spot::Body(pointer) => {
-                    gates.body.push(Standing { policy, place, gate: Arc::new(InBody(pointer.clone())) });
-                }
+        for wanted in &self.places {
+            if let Spot::Capture(name) = &wanted.spot
+                && !route.captures.contains(name)
+            {
+                let problem = wanted.place.problem(format!("the route's pattern captures no `{name}`"));
+                problems.push(
+                    problem.remedy(format!("capture it in `match` as `{{{name}}}`, or name another place")),
+                );
             }
+        }
+        let places = Places::new(&self.places);
+        let (head, body) = places.stages();
+        let policy = Self::KEY;
+        if let Some(Wanted { place, .. }) = head {
+            let gate = Arc::new(InHead(Arc::clone(&places)));
+            gates.head.push(Standing { policy, place: place.clone(), gate });
+        }
+        if let Some(Wanted { place, .. }) = body {
+            let gate = Arc::new(InBody(Arc::clone(&places)));
+            gates.body.push(Standing { policy, place: place.clone(), gate });
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 }
 
-struct InCapture(String);
-
-impl HeadGate for InCapture {
-    fn judge(&self, view: &View<'_>) -> Verdict {
-        match view.capture(&self.0) {
-            Some(named) => agrees(view, named, &format_args!("path.{}", self.0)),
-            None => Err(mismatch(format!("path.{} is not in the request", self.0))),
-        }
+fn wanted(raw: &RawPlace, place: Place, ground: &Ground<'_>) -> Result<Wanted, Problem> {
+    let spot = Spot::parse(&raw.place).map_err(|(what, remedy)| place.problem(what).remedy(remedy))?;
+    if let (Spot::Capture(name), true) = (&spot, raw.optional) {
+        return Err(place
+            .key("optional")
+            .problem(format!("`path.{name}` is in every request of the route, so it cannot be optional"))
+            .remedy("remove `optional`"));
     }
-}
-
-struct InBody(String);
-
-impl BodyGate for InBody {
-    fn judge(&self, view: &View<'_>, content: &Content<'_>) -> Verdict {
-        let invalid = |why: &'static str| Refusal::new(Code::BodyInvalid, Tenant::KEY, why);
-        strict_json::check_fields(view.headers).map_err(invalid)?;
-        let document =
-            content.json().map_err(|why| Refusal::new(Code::BodyInvalid, Tenant::KEY, why.to_owned()))?;
-        match strict_json::find(document, &self.0).map_err(invalid)? {
-            Some(Value::String(named)) => agrees(view, named, &format_args!("body:{}", self.0)),
-            Some(_) => Err(mismatch(format!("body:{} is not a string", self.0))),
-            None => Err(mismatch(format!("body:{} is not in the request", self.0))),
-        }
+    let owner = |name| ground.identities.values().find(|identity| identity.owns.contains(name));
+    if let Spot::Header(name) = &spot
+        && let Some(owner) = owner(name)
+    {
+        return Err(place
+            .problem(format!(
+                "`{name}` is set by the gateway from what the identity `{}` tells, and a client's own is removed",
+                owner.name
+            ))
+            .remedy("name the place where the client says which tenant it means"));
     }
-}
-
-fn agrees(view: &View<'_>, named: &str, spot: &fmt::Arguments<'_>) -> Verdict {
-    let Some(caller) = view.caller else {
-        return Err(Refusal::new(
-            Code::TokenMissing,
-            Tenant::KEY,
-            "there is no caller to compare the tenant with",
-        ));
-    };
-    match &caller.tenants {
-        // Bytes are compared as they are: no case folding, no trimming, no normal form.
-        Reading::Value(own) if own.iter().any(|tenant| tenant == named) => Ok(()),
-        Reading::Value(_) => Err(mismatch(format!("{spot} names a tenant that is not the caller's"))),
-        Reading::Absent => Err(mismatch("the token has no tenant".to_owned())),
-        Reading::Unreadable => Err(mismatch("the token's tenant cannot be read".to_owned())),
-    }
-}
-
-fn mismatch(private: String) -> Refusal {
-    Refusal::new(Code::TenantMismatch, Tenant::KEY, private)
+    Ok(Wanted { spot, optional: raw.optional, place })
 }

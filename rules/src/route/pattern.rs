@@ -19,7 +19,7 @@ pub const MAX_SEGMENTS: usize = 64;
 /// * `**`, at the end only, is the rest: any number of segments, none included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    text: String,
+    pub(super) text: String,
     pub(super) methods: Methods,
     pub(super) segments: Vec<Segment>,
     pub(super) rest: bool,

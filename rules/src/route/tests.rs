@@ -19,6 +19,7 @@ fn said(table: &Table<String>, request: &str) -> String {
     let path = Path::parse(raw.as_bytes()).unwrap();
     match table.find(&method.parse().unwrap(), &path) {
         Lookup::NoRoute => "404".to_owned(),
+        Lookup::Ambiguous => "400".to_owned(),
         Lookup::MethodNotAllowed { allow } => {
             format!("405 {}", allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", "))
         }
@@ -66,9 +67,11 @@ const CASES: &[Case] = &[
             ("GET /", "* /** **=/"),
             ("PURGE /b/c", "* /** **=/b/c"),
             ("GET /a", "GET /a"),
-            ("GET /a/", "* /a/** **=/"),
+            ("GET /a/", "400"),
             ("GET /a/b", "GET /a/{x} x=b"),
-            ("GET /a/b/", "* /a/{x}/** x=b **=/"),
+            ("GET /a/b/", "400"),
+            ("GET /a/b/c/", "* /a/{x}/** x=b **=/c/"),
+            ("GET /A/b/c/", "400"),
             ("GET /a/b/c/d", "* /a/{x}/** x=b **=/c/d"),
         ],
     ),
@@ -109,6 +112,49 @@ const CASES: &[Case] = &[
         ],
     ),
     (&["GET /a", "* /a"], &[("HEAD /a", "GET /a"), ("POST /a", "* /a")]),
+    // What a lax backend takes for another route's is nobody's.
+    (
+        &[
+            "* /**",
+            "* /admin/**",
+            "GET /v1/{tenant}/x",
+            "POST /v1/me/x",
+            "GET /Exact",
+            "GET /slash/",
+            "GET /",
+        ],
+        &[
+            ("GET /admin", "* /admin/** **="),
+            ("GET /admin/", "* /admin/** **=/"),
+            ("GET /admin/Users;x", "* /admin/** **=/Users;x"),
+            ("GET /Admin", "400"),
+            ("GET /%41dmin", "400"),
+            ("GET /admin;x", "400"),
+            ("GET /admin%3Bx/y", "400"),
+            ("GET /ADMIN;x/", "400"),
+            ("GET /;/admin", "400"),
+            ("GET /;x=1/;y/admin/users", "400"),
+            ("GET /adm%C4%B1n", "400"),
+            ("GET /other/Path;x/", "* /** **=/other/Path;x/"),
+            ("GET /", "GET /"),
+            ("GET /;x", "400"),
+            // The lax reading is of a route that does not take the method.
+            ("DELETE /V1/acme/x", "400"),
+            ("GET /v1/Acme;a/x", "GET /v1/{tenant}/x tenant=Acme;a"),
+            ("GET /v1/Me/x", "400"),
+            ("GET /v1/;me/x", "400"),
+            ("GET /Exact", "GET /Exact"),
+            ("GET /exact", "* /** **=/exact"),
+            ("GET /EXACT", "400"),
+            ("GET /slash/", "GET /slash/"),
+            ("GET /slash;/", "400"),
+        ],
+    ),
+    // Patterns that differ only in what is ignored were told apart on purpose.
+    (
+        &["GET /a", "GET /a/", "GET /A", "* /**"],
+        &[("GET /a/", "GET /a/"), ("GET /A", "GET /A"), ("GET /A/", "400"), ("GET /a;x", "400")],
+    ),
     // Compared decoded; path parameters belong to the segment.
     (
         &["GET /caf%C3%A9", "GET /a%20b/{x}", "GET /naïve", "GET /admin", "GET /%2A"],
@@ -261,6 +307,21 @@ fn ambiguity_is_an_error_with_an_example() {
     }
     let twice = vec![(vec![pattern("GET /a"), pattern("GET /%61")], ())];
     assert_eq!(Table::compile(twice).unwrap_err()[0].right, 0);
+}
+
+#[test]
+fn one_route_may_have_a_path_in_several_spellings() {
+    let patterns = |texts: &[&str]| texts.iter().map(|text| pattern(text)).collect::<Vec<_>>();
+    let routes = vec![(patterns(&["GET /a", "* /**"]), "one"), (patterns(&["POST /a"]), "two")];
+    let table = Table::compile(routes).unwrap();
+    let find = |method: Method, path: &str| match table.find(&method, &Path::parse(path.as_bytes()).unwrap())
+    {
+        Lookup::Found(found) => *found.route,
+        _ => "none",
+    };
+    assert_eq!(find(Method::GET, "/A/"), "one");
+    assert_eq!(find(Method::POST, "/A/"), "none");
+    assert_eq!(find(Method::PUT, "/A/"), "none");
 }
 
 mod reference;

@@ -35,6 +35,18 @@ impl Node {
         if pattern.rest { node.rest.get_or_insert_default() } else { node.end.get_or_insert_default() }
     }
 
+    /// The group of a pattern's shape, if there is one.
+    pub(super) fn get(&self, pattern: &Pattern) -> Option<&Group> {
+        let mut node = self;
+        for segment in &pattern.segments {
+            node = match segment {
+                Segment::Literal(literal) => node.literals.get(literal)?,
+                Segment::Name => node.name.as_deref()?,
+            };
+        }
+        if pattern.rest { node.rest.as_deref() } else { node.end.as_deref() }
+    }
+
     /// The most specific group for `rest`, the part of `text` from this node on: empty, or beginning with a slash.
     ///
     /// Visits a node at most once, and only nodes that match so far.
@@ -99,10 +111,10 @@ impl Node {
 }
 
 /// The patterns of one shape, by method.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Group {
     exact: Vec<(Method, usize)>,
-    any: Option<usize>,
+    pub(super) any: Option<usize>,
     pub(super) allow: Vec<Method>,
 }
 

@@ -1,6 +1,6 @@
 //! JSON read as the configuration is: where one value or a list may stand, a list gives its items.
 
-use rules::shapes::{BY_KIND, ONE_OR_MANY};
+use rules::shapes::{BY_KIND, ONE_OR_MANY, TEXT_OR_MAP};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde_json::{Error, Value};
@@ -41,7 +41,7 @@ impl<'de> Deserializer<'de> for Plain {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == ONE_OR_MANY && self.0.is_array() {
+        if name == ONE_OR_MANY && self.0.is_array() || name == TEXT_OR_MAP && self.0.is_string() {
             self.deserialize_any(visitor)
         } else {
             visitor.visit_newtype_struct(self)

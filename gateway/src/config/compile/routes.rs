@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
+use rules::policies::tenant::{RawPlace, Tenant};
 use rules::policies::{Scope, monotone_keys};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::Place;
@@ -33,6 +34,7 @@ struct Inherited<'a> {
     upstreams: &'a BTreeMap<String, Arc<Upstream>>,
     identities: &'a BTreeMap<String, Arc<IdentityDef>>,
     library: &'a dyn Library,
+    tenant_names: Vec<String>,
 }
 
 pub(super) fn compile(
@@ -49,7 +51,8 @@ pub(super) fn compile(
     let timeouts = timeouts(TIMEOUTS, &raw.defaults.timeouts, &at.key("timeouts"), problems);
     let whole = settled.is_some();
     let scope = settled.unwrap_or_default();
-    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities, library };
+    let tenant_names = tenant_names(raw);
+    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities, library, tenant_names };
     let at = Place::root().key("routes");
     if raw.routes.is_empty() {
         problems.push(
@@ -142,7 +145,10 @@ fn route(
     let identities = identities(inherited, raw, &scope, at, problems);
     // Where `defaults` is broken, what it says about tenants is not in the scope.
     if inherited.whole || inherited.raw.defaults.tenant.is_none() {
-        tenant_is_bound(raw, &scope, &captures, at, problems);
+        tenant_is_bound(inherited, raw, &scope, &captures, at, problems);
+    }
+    if let (Some(upstream), None) = (&upstream, &raw.public) {
+        tenant_is_kept(&scope, upstream, problems);
     }
     let facts = RouteFacts {
         captures: &captures,
@@ -275,19 +281,56 @@ fn identities(
     Vec::new()
 }
 
+/// The names of captures that stand for a tenant, without what people write differently: `tenant`, `tenant_id`, and what
+/// this file binds anywhere.
+fn tenant_names(raw: &RawConfig) -> Vec<String> {
+    let written = raw.routes.iter().filter_map(|route| route.tenant.as_ref()).chain(&raw.defaults.tenant);
+    let bound = written.flat_map(|places| places.iter().filter_map(RawPlace::capture));
+    ["tenant", "tenantid"].into_iter().chain(bound).map(folded).collect()
+}
+
+fn folded(name: &str) -> String {
+    name.chars().filter(|letter| !matches!(letter, '-' | '_')).flat_map(char::to_lowercase).collect()
+}
+
 /// Promise 3: a captured tenant is compared with the caller's.
-fn tenant_is_bound(raw: &RawRoute, scope: &Scope, captures: &[String], at: &Place, problems: &mut Problems) {
-    let captured = captures.iter().any(|name| name == "tenant");
-    let bound = scope.tenant.as_ref().is_some_and(|tenant| tenant.binds_capture("tenant"));
-    if captured && !bound && raw.public.is_none() {
-        problems.push(
-            at.key("match")
-                .problem(format!(
-                    "the route `{}` captures `{{tenant}}` and does not bind it to the caller",
-                    raw.name
-                ))
-                .remedy("write `tenant: path.tenant`"),
-        );
+fn tenant_is_bound(
+    inherited: &Inherited<'_>,
+    raw: &RawRoute,
+    scope: &Scope,
+    captures: &[String],
+    at: &Place,
+    problems: &mut Problems,
+) {
+    if raw.public.is_some() {
+        return;
+    }
+    let bound = |name: &str| scope.tenant.as_ref().is_some_and(|tenant| tenant.binds_capture(name));
+    let names_tenant = |name: &&String| inherited.tenant_names.contains(&folded(name));
+    for name in captures.iter().filter(names_tenant).filter(|name| !bound(name)) {
+        let problem = at.key("match").problem(format!(
+            "the route `{}` captures `{{{name}}}` and does not bind it to the caller",
+            raw.name
+        ));
+        let elsewhere = if folded(name).starts_with("tenant") {
+            String::new()
+        } else {
+            ", as another route does; if it is no tenant here, capture it under another name".to_owned()
+        };
+        problems.push(problem.remedy(format!("write `tenant: path.{name}`{elsewhere}")));
+    }
+}
+
+/// A field that the upstream's `inject` replaces says nothing of what the client meant.
+fn tenant_is_kept(scope: &Scope, upstream: &Upstream, problems: &mut Problems) {
+    for (header, place) in scope.tenant.iter().flat_map(Tenant::headers) {
+        if upstream.inject.iter().any(|(name, _)| name == header) {
+            let problem = place.problem(format!(
+                "the upstream `{}` gets its own `{header}`, not the client's",
+                upstream.name
+            ));
+            problems.push(problem.remedy("name another field, or do not inject this one"));
+        }
     }
 }
 

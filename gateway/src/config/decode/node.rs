@@ -3,7 +3,7 @@
 use serde::Deserializer;
 use serde::de::{Expected, Visitor};
 
-use rules::shapes::{BY_KIND, ONE_OR_MANY};
+use rules::shapes::{BY_KIND, ONE_OR_MANY, TEXT_OR_MAP};
 
 use super::super::tree::{Node, Origin, Value};
 use super::super::{scalar, suggest};
@@ -190,6 +190,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     ) -> Result<V::Value, Fault> {
         match &self.node.value {
             Value::Seq(items) if name == ONE_OR_MANY => self.items(items, visitor),
+            Value::Scalar(scalar) if name == TEXT_OR_MAP => visitor.visit_str(&scalar.text),
+            Value::Seq(_) | Value::Null if name == TEXT_OR_MAP => {
+                Err(Fault::expected(&visitor as &dyn Expected))
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
