@@ -18,6 +18,8 @@ use crate::view::{Caller, View};
 
 pub mod jwt;
 mod mapping;
+mod revoked;
+mod token_from;
 
 /// The gate's name in logs, whatever the kind.
 const GATE: &str = "identity";
