@@ -50,7 +50,7 @@ impl TokenFrom {
             Some((kind @ ("cookie" | "query"), name)) => {
                 let what = if kind == "cookie" { "a cookie" } else { "a query parameter" };
                 return Err(at
-                    .problem(format!("`{name}` cannot be the name of {what} with a token"))
+                    .problem(format!("`{name}` cannot be the name of {what}"))
                     .remedy("use letters, digits, `-`, `_` and `.`"));
             }
             _ => {
