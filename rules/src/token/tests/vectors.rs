@@ -61,11 +61,6 @@ fn a_good_signature_counts_only_for_an_algorithm_that_is_named() {
     let mut tried = 0;
     for mut vector in vectors("own").into_iter().filter(|vector| vector.valid) {
         vector.key.as_object_mut().unwrap().remove("alg");
-        assert!(
-            signed(&keys(&vector.key, Algorithm::ALL).unwrap(), &vector.token).is_ok(),
-            "{}",
-            vector.about
-        );
         let others: Vec<_> = Algorithm::ALL.iter().copied().filter(|one| *one != vector.algorithm).collect();
         // A key of one algorithm only is of no use without it.
         let Ok(keys) = keys(&vector.key, &others) else { continue };
