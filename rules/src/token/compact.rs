@@ -50,6 +50,12 @@ impl Header {
         if header.contains_key("crit") {
             return Err(TokenFault::invalid("`crit` asks for an extension, and none is known here"));
         }
+        // Whoever knows them reads other claims than those that stand there.
+        if ["b64", "zip", "enc"].iter().any(|name| header.contains_key(*name)) {
+            return Err(TokenFault::invalid(
+                "`b64`, `zip` or `enc` says that the claims are not what they seem",
+            ));
+        }
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.clone()),
