@@ -168,7 +168,11 @@ fn wrong_identities() -> Vec<Wrong> {
         (json!({"token_from": "query:a[]"}), "token_from", "`a[]` cannot be the name of a query parameter"),
         (json!({"token_from": ["header", "header"]}), "token_from[1]", "`header` is there twice"),
         (json!({"token_from": ["cookie:a", "cookie:a"]}), "token_from[1]", "`cookie:a` is there twice"),
-        (json!({"token_from": ["query:a-b", "query:A_b"]}), "token_from[1]", "`query:A_b` is there twice"),
+        (
+            json!({"token_from": ["query:a-b", "query:A_b"]}),
+            "token_from[1]",
+            "`A_b` and `a-b` are one name to some readers",
+        ),
         (json!({"typ": ""}), "typ", "`typ` is not the name of a kind of token"),
         (json!({"typ": "application/"}), "typ", "`typ` is not the name of a kind of token"),
         (json!({"typ": "text/jwt"}), "typ", "`typ` is not the name of a kind of token"),

@@ -59,9 +59,15 @@ impl TokenFrom {
                     .remedy("write `header`, `\"cookie:NAME\"` or `\"query:NAME\"`"));
             }
         };
-        // Readers that take one name for the other would find two tokens in each.
-        if known.iter().any(|other| is_twin(other, name)) {
-            return Err(twice());
+        // Each request would have its token twice, or would be doubtful.
+        match known.iter().find(|other| is_twin(other, name)) {
+            Some(other) if other == name => return Err(twice()),
+            Some(other) => {
+                return Err(at
+                    .problem(format!("`{name}` and `{other}` are one name to some readers"))
+                    .remedy("remove one of them"));
+            }
+            None => {}
         }
         known.push(name.to_owned());
         Ok(())
