@@ -56,8 +56,8 @@ async fn a_remembered_token_ends_when_the_list_names_it() {
 
 #[tokio::test]
 async fn a_list_may_be_long() {
-    let entry = |nth: u32| format!("user auth0|{nth:024} before 2026-01-01T00:00:00+00:00\n");
-    let stage = listed(&(0..100_000).map(entry).collect::<String>()).await;
+    let entry = |nth: u32| format!("user auth0|{nth:024} before 2026-01-01T00:00:00+00:00");
+    let stage = listed(&(0..100_000).map(entry).collect::<Vec<_>>().join("\n")).await;
     let user = |nth: u32| stage.issuer.token(&json!({ "sub": format!("auth0|{nth:024}"), "iat": null }));
     assert_eq!(verdict(&stage, &user(99_999)).await, "401 token_invalid");
     assert_eq!(verdict(&stage, &user(100_000)).await, "200");
