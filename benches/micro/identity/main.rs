@@ -110,6 +110,8 @@ fn view(headers: &HeaderMap) -> View<'_> {
         path: "/v1/acme/conversations",
         query: None,
         host: "app.example.com",
+        authority: "app.example.com",
+        has_body: false,
         headers,
         secure: true,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
