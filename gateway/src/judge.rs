@@ -284,3 +284,6 @@ pub fn failures(loaded: &Loaded) -> Vec<String> {
     }
     failures
 }
+
+#[cfg(test)]
+mod tests;

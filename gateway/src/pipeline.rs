@@ -284,6 +284,13 @@ impl ProxyHttp for Gateway {
         passing.finish(session, &self.log);
     }
 
+    /// How Pingora's own events name a request. Its query stays out: it may hold a token.
+    fn request_summary(&self, session: &Session, ctx: &Context) -> String {
+        let id = ctx.as_ref().map_or("", |passing| &passing.visit.request_id);
+        let head = session.req_header();
+        format!("{} {}, request {id}", head.method, head.uri.path())
+    }
+
     /// What went wrong with a client stands in the access log; the event log is for what is wrong with us.
     fn suppress_error_log(&self, _session: &Session, _ctx: &Context, error: &Error) -> bool {
         matches!(error.esource(), ErrorSource::Downstream)

@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub identities: Vec<Identity>,
     /// Header fields that only the gateway sets: a client's own are removed on every route.
     pub owned: Vec<HeaderName>,
+    /// Query parameters that carry credentials: nothing of them is logged.
+    pub hidden: Vec<String>,
     /// What is logged.
     pub log: LogRules,
     /// The configuration's own tests.
@@ -139,6 +141,8 @@ pub struct Route {
     pub mode: Mode,
     /// The identities that its callers have; none on a public route.
     pub identities: Vec<Arc<IdentityDef>>,
+    /// Query parameters that carry its identities' credentials: they are not forwarded.
+    pub hides: Vec<String>,
 }
 
 /// How long an upstream may take.

@@ -21,6 +21,8 @@ pub mod jwt;
 pub mod keys;
 mod mapping;
 pub mod mtls;
+mod revoked;
+mod token_from;
 
 /// The gate's name in logs, whatever the kind.
 const GATE: &str = "identity";

@@ -62,7 +62,7 @@ pub fn without<'q>(query: &'q str, names: &[String]) -> Cow<'q, str> {
         let (key, _) = halves(part.as_bytes());
         decode(key).map_or(true, |key| names.iter().any(|name| is_alias(&key, name)))
     };
-    if !query.split(['&', ';']).any(|part| hidden(&part)) {
+    if names.is_empty() || !query.split(['&', ';']).any(|part| hidden(&part)) {
         return Cow::Borrowed(query);
     }
     let mut kept = Vec::new();
@@ -243,6 +243,7 @@ mod tests {
         ] {
             assert_eq!(without(query, &names), left, "{query}");
         }
+        assert!(matches!(without("%zz=a;x", &[]), Cow::Borrowed("%zz=a;x")));
         assert!(matches!(without("page=2;x&y=a+b", &names), Cow::Borrowed("page=2;x&y=a+b")));
     }
 

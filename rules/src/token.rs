@@ -52,6 +52,7 @@ pub struct Verifier {
     issuer: String,
     audience: Vec<String>,
     leeway: i64,
+    typ: Option<Box<str>>,
 }
 
 /// Why a token is not believed.
@@ -98,7 +99,23 @@ impl Verifier {
                 "the leeway is above {MAX_LEEWAY} s; set the clocks right instead"
             )));
         }
-        Ok(Self { issuer, audience, leeway: i64::from(leeway) })
+        Ok(Self { issuer, audience, leeway: i64::from(leeway), typ: None })
+    }
+
+    /// The same, for tokens with this `typ` and no others. Without one, those of access tokens are accepted.
+    #[must_use]
+    pub fn only_type(self, typ: Option<&str>) -> Self {
+        Self { typ: typ.map(|typ| compact::essence(typ).into()), ..self }
+    }
+
+    /// Whether a token could have this `typ`: the name of a media type (RFC 6838, section 4.2), with `application/`
+    /// before it or without.
+    pub fn is_type(typ: &str) -> bool {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        let name = compact::essence(typ);
+        name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && name.len() < 128
+            && name.bytes().all(letter)
     }
 
     /// The claims of `token` if one of `keys` signed it and all of it is right at `now` (Unix seconds). No claim
@@ -111,7 +128,7 @@ impl Verifier {
             return Err(TokenFault::invalid("the token is longer than 8 KiB"));
         }
         let parts = Parts::parse(token)?;
-        let header = Header::parse(&parts.header)?;
+        let header = Header::parse(&parts.header, self.typ.as_deref())?;
         check_signature(keys, &header, &parts)?;
         let object = strict_json::object(&parts.payload)
             .ok_or(TokenFault::invalid("the claims are not a JSON object whose names differ"))?;
@@ -189,7 +206,7 @@ fn check_signature(keys: &KeySet, header: &Header, parts: &Parts<'_>) -> Result<
 }
 
 /// A `NumericDate` (RFC 7519, 2) in whole seconds; fractions are dropped.
-fn seconds(value: &Value) -> Option<i64> {
+pub(crate) fn seconds(value: &Value) -> Option<i64> {
     let seconds = match value.as_i64() {
         Some(whole) => whole,
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the range is checked below")]

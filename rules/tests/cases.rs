@@ -1,8 +1,8 @@
 //! Golden requests: `cases/<policy>/*.json`, found and never listed.
 //!
 //! A file has the policies of a route (and of `defaults` around it) and requests with the verdict that each must
-//! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field says
-//! `{token}`; `certificate` has the claims of the certificate that the client shows, with `from` and `until` in
+//! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field or the
+//! query says `{token}`; `certificate` has the claims of the certificate that the client shows, with `from` and `until` in
 //! seconds from now; `as` takes a caller with such facts for granted instead. A request that passes may have the
 //! fields of the upstream's answer in `reply`, and in `answer` what the client must get of it, field by field.
 #![expect(
@@ -18,6 +18,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::credential::{Doubt, Evidence, Vouched};
 use rules::identities::{self, Making};
@@ -40,6 +42,7 @@ mod plain;
 const NOW: i64 = 1_800_000_000;
 const SECRET: &[u8] = b"a test's secret of forty-two bytes, no less";
 const OTHER_SECRET: &[u8] = b"another secret, which signs nothing for us";
+const REVOKED: &str = "jti stolen # a token\nuser ada\nuser bob before 2027-01-15T08:00:00Z\n";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +75,9 @@ struct Request {
     token: Option<Map<String, Value>>,
     /// What the client's certificate says; see [`shown`].
     certificate: Option<Map<String, Value>>,
+    /// Changes to the token's own header.
+    #[serde(default)]
+    header: Map<String, Value>,
     #[serde(rename = "as")]
     caller: Option<Map<String, Value>>,
     #[serde(default)]
@@ -132,20 +138,30 @@ impl Library for Keys {
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         match path {
             "message.json" => Ok(MESSAGE.to_vec()),
+            "revoked.txt" => Ok(REVOKED.into()),
             _ => Err(format!("there is no file {path}")),
         }
     }
 }
 
-fn mint(changes: &Map<String, Value>) -> String {
+fn mint(changes: &Map<String, Value>, header: &Map<String, Value>) -> String {
     let mut claims = json!({"iss": "https://issuer.test/", "aud": "api", "sub": "u1", "exp": NOW + 60});
     for (name, value) in changes {
         claims[name] = value.clone();
     }
     // How a case says that a claim is not there: null is a value that a token may have.
     claims.as_object_mut().unwrap().retain(|_, value| value != "{absent}");
+    let mut whole = json!({"typ": "JWT", "alg": "HS256"});
+    for (name, value) in header {
+        whole[name] = value.clone();
+    }
+    whole.as_object_mut().unwrap().retain(|_, value| value != "{absent}");
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(&whole), part(&claims));
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    let signature =
+        jsonwebtoken::crypto::sign(signed.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+    format!("{signed}.{signature}")
 }
 
 /// A certificate as the handshake left it; from a minute ago to in a minute unless the case says otherwise.
@@ -257,7 +273,8 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         Lookup::Ambiguous => return Err(Refusal::new(Code::BadRequest, "route", "")),
         Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, "route", "")),
     };
-    let token = request.token.as_ref().map(mint).unwrap_or_default();
+    let token = request.token.as_ref().map(|changes| mint(changes, &request.header)).unwrap_or_default();
+    let query = query.map(|query| query.replace("{token}", &token));
     let mut headers = fields(&request.headers, &token);
     // As for the configuration's own tests: what is not said to be something else is JSON.
     if !headers.contains_key(http::header::CONTENT_TYPE) {
@@ -268,7 +285,7 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         method: &method,
         path: path.as_str(),
         target: path.forward(),
-        query,
+        query: query.as_deref(),
         host: "app.test",
         authority: "app.test",
         has_body: !request.body.bytes().is_empty(),

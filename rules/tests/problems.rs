@@ -41,6 +41,10 @@ impl Library for Shelf {
         match path {
             "empty.json" => Ok(br#"{"keys": []}"#.to_vec()),
             "nonsense" => Ok(b"nonsense".to_vec()),
+            "curves.json" => {
+                Ok(br#"{"keys": [{"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA"}, {"kty": "AKP"}]}"#
+                    .to_vec())
+            }
             _ => Err(format!("{path} cannot be read")),
         }
     }
@@ -220,6 +224,35 @@ fn wrong_identities() -> Vec<Wrong> {
         (json!({"keys": {"file": "none"}}), "keys.file", "none cannot be read"),
         (json!({"keys": {"file": "nonsense"}}), "keys.file", ""),
         (json!({"keys": {"file": "empty.json"}}), "keys.file", "the key set has no usable key: it is empty"),
+        (json!({"keys": {"file": "curves.json"}}), "keys.file", "key 2 is left out: its kind is unsupported"),
+        (json!({"token_from": []}), "token_from", "`token_from` names no place"),
+        (json!({"token_from": "body"}), "token_from", "`body` is not a place where a token can stand"),
+        (json!({"token_from": ["header", "Header"]}), "token_from[1]", "`Header` is not a place"),
+        (json!({"token_from": ["header", "cookie"]}), "token_from[1]", "`cookie` is not a place"),
+        (json!({"token_from": "header:x-token"}), "token_from", "`header:x-token` is not a place"),
+        (json!({"token_from": "cookie:"}), "token_from", "`` cannot be the name of a cookie"),
+        (json!({"token_from": "query:"}), "token_from", "`` cannot be the name of a query parameter"),
+        (
+            json!({"token_from": "cookie:my session"}),
+            "token_from",
+            "`my session` cannot be the name of a cookie",
+        ),
+        (json!({"token_from": "cookie:a=b"}), "token_from", "`a=b` cannot be the name of a cookie"),
+        (json!({"token_from": "query:a&b"}), "token_from", "`a&b` cannot be the name of a query parameter"),
+        (json!({"token_from": "query:a[]"}), "token_from", "`a[]` cannot be the name of a query parameter"),
+        (json!({"token_from": ["header", "header"]}), "token_from[1]", "`header` is there twice"),
+        (json!({"token_from": ["cookie:a", "cookie:a"]}), "token_from[1]", "`cookie:a` is there twice"),
+        (
+            json!({"token_from": ["query:a-b", "query:A_b"]}),
+            "token_from[1]",
+            "`A_b` and `a-b` are one name to some readers",
+        ),
+        (json!({"typ": ""}), "typ", "`typ` is not the name of a kind of token"),
+        (json!({"typ": "application/"}), "typ", "`typ` is not the name of a kind of token"),
+        (json!({"typ": "text/jwt"}), "typ", "`typ` is not the name of a kind of token"),
+        (json!({"typ": "at jwt"}), "typ", "`typ` is not the name of a kind of token"),
+        (json!({"revoked": {"file": "none"}}), "revoked.file", "none cannot be read"),
+        (json!({"revoked": {"file": "nonsense"}}), "revoked.file", "nonsense, line 1: the entry has no name"),
     ]
 }
 

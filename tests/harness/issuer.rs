@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header, encode};
-use rcgen::{KeyPair, RsaKeySize};
+use rcgen::{KeyPair, PublicKeyData as _, RsaKeySize};
 use serde_json::{Value, json};
 
 pub use jsonwebtoken::Algorithm;
@@ -71,6 +71,33 @@ impl Issuer {
         encode(&Header::new(Algorithm::HS256), &changed(changes), &key).unwrap()
     }
 
+    /// A token of exactly these parts, signed all the same.
+    pub fn raw(self, algorithm: Algorithm, header: &[u8], claims: &[u8]) -> String {
+        signed(algorithm, &signing_key(algorithm), header, claims)
+    }
+
+    /// HS256 of exactly these parts, keyed with whatever the forger could get hold of.
+    pub fn keyed(self, secret: &[u8], header: &[u8], claims: &[u8]) -> String {
+        signed(Algorithm::HS256, &EncodingKey::from_secret(secret), header, claims)
+    }
+
+    /// The header of a good token, with `changes` laid over; `null` removes a member.
+    pub fn header(self, algorithm: Algorithm, changes: &Value) -> Value {
+        let mut header = json!({ "alg": format!("{algorithm:?}"), "typ": "JWT", "kid": kid(algorithm) });
+        lay_over(&mut header, changes);
+        header
+    }
+
+    /// The claims of a good token, likewise.
+    pub fn claims_with(self, changes: &Value) -> Value {
+        changed(changes)
+    }
+
+    /// The public key of the algorithm's family, SPKI DER.
+    pub fn public_der(self, algorithm: Algorithm) -> Vec<u8> {
+        pair(algorithm).subject_public_key_info()
+    }
+
     /// The public key of the algorithm's family, SPKI PEM.
     pub fn public_pem(self, algorithm: Algorithm) -> String {
         pair(algorithm).public_key_pem()
@@ -88,9 +115,20 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+fn signed(algorithm: Algorithm, key: &EncodingKey, header: &[u8], claims: &[u8]) -> String {
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = jsonwebtoken::crypto::sign(text.as_bytes(), key, algorithm).unwrap();
+    format!("{text}.{signature}")
+}
+
 fn changed(changes: &Value) -> Value {
     let mut claims = Issuer::claims();
-    let map = claims.as_object_mut().unwrap();
+    lay_over(&mut claims, changes);
+    claims
+}
+
+fn lay_over(object: &mut Value, changes: &Value) {
+    let map = object.as_object_mut().unwrap();
     for (name, value) in changes.as_object().into_iter().flatten() {
         if value.is_null() {
             map.remove(name);
@@ -98,7 +136,6 @@ fn changed(changes: &Value) -> Value {
             map.insert(name.clone(), value.clone());
         }
     }
-    claims
 }
 
 fn pair(algorithm: Algorithm) -> &'static KeyPair {

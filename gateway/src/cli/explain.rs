@@ -15,6 +15,7 @@ use crate::judge::{self, Case};
 use crate::pipeline::accept;
 use crate::pipeline::dispatch::{self, Way};
 use crate::pipeline::identify;
+use crate::pipeline::log::masked;
 use crate::visit::Visit;
 
 /// Walks one request through the pipeline: each gate, its verdict, the line that made it.
@@ -97,7 +98,7 @@ fn explain(args: &Args) -> Result<(), Fault> {
     }
     let rows = walk(&loaded, &case);
     let judgement = judge::judge(snapshot, &case);
-    let (outcome, more) = outcome(&judgement.end);
+    let (outcome, more) = outcome(&judgement.end, &snapshot.hidden);
     match args.format {
         Format::Text => print(&rows, &outcome, &more, loaded.source.path()),
         Format::Json => {
@@ -169,6 +170,8 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
             return rows;
         }
         Ok(Way::Redirect(to)) => {
+            // What is printed is often shown around.
+            let to = masked(&to, &snapshot.hidden);
             rows.push(passed("dispatch", Some(format!("redirect to {to}")), None));
             return rows;
         }
@@ -241,14 +244,15 @@ fn who(visit: &Visit) -> String {
     visit.user().map_or_else(|| identity.to_owned(), |user| format!("{identity}: user {user}"))
 }
 
-fn outcome(end: &judge::End) -> (String, Value) {
+fn outcome(end: &judge::End, hidden: &[String]) -> (String, Value) {
     match end {
         judge::End::Forward { target, fields, .. } => {
             let fields: Vec<(String, String)> = fields.iter().map(super::replay::shown).collect();
-            ("allow".to_owned(), json!({ "target": target, "headers": fields }))
+            ("allow".to_owned(), json!({ "target": masked(target, hidden), "headers": fields }))
         }
         judge::End::Answer(answer) => {
             let location = answer.fields.get("location").and_then(|field| field.to_str().ok());
+            let location = location.map(|location| masked(location, hidden));
             (answer.status.as_u16().to_string(), json!({ "location": location }))
         }
         judge::End::Refuse(refusal, answer) => {

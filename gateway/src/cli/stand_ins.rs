@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Misuse;
-use crate::config::load::read;
+use crate::config::load::named;
 use crate::snapshot::Snapshot;
 
 /// Key sets that stand in for fetched ones.
@@ -24,7 +24,7 @@ impl StandIns {
             })?;
             let identity = snapshot.identities.iter().find(|identity| *identity.def.name == *name);
             let identity = identity.ok_or_else(|| Misuse::new(format!("there is no identity `{name}`")))?;
-            let text = read(Path::new(file)).map_err(Misuse::new)?;
+            let text = named(Path::new(file)).map_err(Misuse::new)?;
             identity.stand_in(&text).map_err(|why| {
                 Misuse::new(format!("`{file}` cannot stand in for the keys of `{name}`: {why}"))
             })

@@ -65,7 +65,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     if let Some((table, _)) = &routes {
         listen::client_ca_is_used(raw, table, &mut problems);
     }
-    let log = logs::compile(&raw.logs, &mut problems);
+    let hidden: Vec<_> = identities.values().flat_map(|identity| identity.hides.iter().cloned()).collect();
+    let log = logs::compile(&raw.logs, &hidden, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
     if !problems.0.is_empty() {
@@ -91,6 +92,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         upstreams: upstreams.into_values().collect(),
         identities,
         owned,
+        hidden,
         log,
         tests,
     })

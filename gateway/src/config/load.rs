@@ -24,8 +24,10 @@ use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, parse, suggest};
 use crate::snapshot::{CertificateSource, Snapshot, Test};
 
-/// The largest file that a configuration may name, in bytes.
+/// The largest configuration, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
+/// The largest file that a configuration may name, in bytes: a long list of revoked tokens is one.
+const MOST_NAMED: u64 = 32 * 1024 * 1024;
 
 /// What a configuration is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +92,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     let broken = |source: Source, problems: Vec<Problem>| {
         Box::new(Broken { source, problems: Problems::from(problems).sorted() })
     };
-    let source = read(path)
+    let source = read(path, MOST)
         .map_err(|why| {
             Problem::whole(why).remedy("name the file with `--config`, or write one with `portcullis init`")
         })
@@ -192,20 +194,24 @@ impl Loaded {
     }
 }
 
-/// The bytes of a file, if it is not too large to belong to a configuration.
+/// The bytes of a file that a configuration or a command names, if it is not too large for one.
 ///
 /// # Errors
 /// Why it cannot be read: a sentence.
-pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub fn named(path: &Path) -> Result<Vec<u8>, String> {
+    read(path, MOST_NAMED)
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
     let mut bytes = Vec::new();
     let length = file
-        .take(MOST + 1)
+        .take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
-    if u64::try_from(length).is_ok_and(|length| length > MOST) {
-        return Err(format!("the file `{shown}` is larger than 4 MiB"));
+    if u64::try_from(length).is_ok_and(|length| length > most) {
+        return Err(format!("the file `{shown}` is larger than {} MiB", most >> 20));
     }
     Ok(bytes)
 }
@@ -315,7 +321,7 @@ impl Shelf {
     fn open(&self, path: &str) -> Result<Vec<u8>, String> {
         let path = self.base.join(path);
         self.files.borrow_mut().insert(path.clone());
-        read(&path)
+        named(&path)
     }
 
     fn close(self) -> (BTreeSet<PathBuf>, Vec<Fault>, Vec<String>) {

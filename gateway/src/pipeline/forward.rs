@@ -1,5 +1,6 @@
 //! Fourth: what the upstream gets to see.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -10,6 +11,7 @@ use http::{HeaderMap, Uri};
 
 use pingora::http::RequestHeader;
 use rules::forwarding::{FAMILIES, FORWARDING};
+use rules::query::without;
 
 use crate::visit::Visit;
 
@@ -68,12 +70,13 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     }
 }
 
-/// The target: the very path that was matched, and the query as it came.
+/// The target: the very path that was matched, and the query as it came but for credentials.
 pub fn target(visit: &Visit, head: &Parts) -> Option<PathAndQuery> {
     let path = visit.path.as_ref()?.forward();
-    match head.uri.query() {
-        Some(query) => format!("{path}?{query}").parse().ok(),
-        None => path.parse().ok(),
+    let Some(query) = head.uri.query() else { return path.parse().ok() };
+    match without(query, visit.route().map_or(&[], |route| &route.hides)) {
+        Cow::Owned(rest) if rest.is_empty() => path.parse().ok(),
+        query => format!("{path}?{query}").parse().ok(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderName;
+use http::header::REFERER;
 use http::request::Parts;
+use rules::query::without;
 
 use crate::access_log::Line;
 use crate::metrics::Decision;
@@ -50,10 +52,13 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         |text: &[u8]| rules.redactor.redact(&String::from_utf8_lossy(text)).into_owned().into_bytes();
     let client = visit.client.to_string();
     let path = rules.redactor.redact(head.uri.path());
-    let query = listed_query(&rules.query, head.uri.query(), &redacted);
+    let query = head.uri.query().filter(|_| !rules.query.is_empty()).unwrap_or_default();
+    // First of all, since a `;` would hide a credential in the value before it.
+    let query = without(query, &snapshot.hidden);
+    let query = listed_query(&rules.query, &query, &redacted);
     let query: Vec<(&str, &[u8])> = query.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let headers: Vec<(&str, Vec<u8>)> =
-        rules.headers.iter().filter_map(|name| listed(name, head, &redacted)).collect();
+        rules.headers.iter().filter_map(|name| listed(name, head, &snapshot.hidden, &redacted)).collect();
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let tenant = visit.tenant();
     let route = visit.route();
@@ -95,10 +100,9 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
 /// The first value of every listed query key, as it was written.
 fn listed_query<'a>(
     names: &'a [String],
-    query: Option<&str>,
+    query: &str,
     redacted: &dyn Fn(&[u8]) -> Vec<u8>,
 ) -> Vec<(&'a str, Vec<u8>)> {
-    let Some(query) = query.filter(|_| !names.is_empty()) else { return Vec::new() };
     let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let value = |name: &'a String| {
         let (_, value) = pairs().find(|(key, _)| key == name)?;
@@ -110,11 +114,27 @@ fn listed_query<'a>(
 fn listed<'a>(
     name: &'a HeaderName,
     head: &Parts,
+    hidden: &[String],
     redacted: &dyn Fn(&[u8]) -> Vec<u8>,
 ) -> Option<(&'a str, Vec<u8>)> {
+    // The page that led here may have been opened with a token in its address.
+    if *name == REFERER && !hidden.is_empty() {
+        let page = String::from_utf8_lossy(head.headers.get(name)?.as_bytes());
+        return Some((name.as_str(), redacted(masked(&page, hidden).as_bytes())));
+    }
     let mut values = head.headers.get_all(name).iter();
     let first = Cow::Borrowed(values.next()?.as_bytes());
     let joined =
         values.fold(first, |joined, value| Cow::Owned([joined.as_ref(), b", ", value.as_bytes()].concat()));
     Some((name.as_str(), redacted(&joined)))
+}
+
+/// The address without the query parameters called `hidden`.
+pub fn masked<'a>(address: &'a str, hidden: &[String]) -> Cow<'a, str> {
+    let Some((path, query)) = address.split_once('?') else { return Cow::Borrowed(address) };
+    match without(query, hidden) {
+        Cow::Borrowed(_) => Cow::Borrowed(address),
+        Cow::Owned(rest) if rest.is_empty() => Cow::Borrowed(path),
+        Cow::Owned(rest) => Cow::Owned(format!("{path}?{rest}")),
+    }
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::keys::{self, Keys, RawKeys};
 use super::mapping::Mapping;
+use super::revoked::Revoked;
+use super::token_from::TokenFrom;
 use super::{GATE, Making};
-use crate::credential::{Credential, Doubt, Evidence, Via, Vouched};
+use crate::credential::{Credential, Doubt, Evidence, Vouched};
 use crate::policy::{IdentityDef, IdentityGate};
 use crate::problem::Problem;
 use crate::shapes::OneOrMany;
@@ -45,6 +46,17 @@ pub struct RawJwt {
     pub algorithms: Vec<Algorithm>,
     /// Where the keys are.
     pub keys: RawKeys,
+    /// Where a request may show its token: `header` (Authorization: Bearer), `"cookie:NAME"`, `"query:NAME"`.
+    /// A request with more than one token is refused; a query's token goes no further and into no log.
+    #[serde(default = "token_from")]
+    pub token_from: OneOrMany<String>,
+    /// The only `typ` that is accepted in a token's header, such as `at+jwt` (RFC 9068). By default those of access
+    /// tokens (`jwt`, `at+jwt`, `jose`), and none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typ: Option<String>,
+    /// Tokens that are no longer believed although they have not expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RawRevoked>,
     /// How far the issuer's clock may be off; at most five minutes.
     #[serde(default = "leeway")]
     pub leeway: Time,
@@ -57,8 +69,21 @@ pub struct RawJwt {
     pub forward: BTreeMap<String, String>,
 }
 
+fn token_from() -> OneOrMany<String> {
+    OneOrMany(vec!["header".to_owned()])
+}
+
 fn leeway() -> Time {
     Time(Duration::from_secs(30))
+}
+
+/// Where the list of revoked tokens is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRevoked {
+    /// A text file, an entry a line: `jti ID`, `user NAME`, or `user NAME before 2026-11-22T10:00:00Z` for the
+    /// tokens issued before that moment; `#` begins a comment.
+    pub file: String,
 }
 
 /// Compiles an identity.
@@ -71,6 +96,18 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
     // RFC 7519: `sub` is the principal unless the configuration says otherwise.
     let mapping = Mapping::compile(making.name, "sub", &raw.claims, &raw.forward, at, &mut problems);
     parties(raw, making, &mut problems);
+    let places = TokenFrom::compile(&raw.token_from, &at.key("token_from"), &mut problems);
+    let revoked = revoked(raw, making).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    if raw.typ.as_deref().is_some_and(|typ| !Verifier::is_type(typ)) {
+        problems.push(
+            at.key("typ")
+                .problem("`typ` is not the name of a kind of token")
+                .remedy("write what the issuer puts into `typ`, such as `at+jwt`"),
+        );
+    }
     let keys = keys::compile(&raw.keys, &raw.issuer, &raw.algorithms, making);
     let keys = keys.map_err(|found| problems.extend(found)).ok();
     let Some(keys) = keys.filter(|_| problems.is_empty()) else { return Err(problems) };
@@ -81,14 +118,16 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
     let notes = given.as_ref().map(|set| set.skipped().to_vec()).unwrap_or_default();
     let leeway = u32::try_from(raw.leeway.0.as_secs()).unwrap_or(MAX_LEEWAY);
     let verifier = Verifier::compile(raw.issuer.clone(), raw.audience.to_vec(), leeway)
-        .map_err(|why| vec![at.problem(why.to_string())])?;
+        .map_err(|why| vec![at.problem(why.to_string())])?
+        .only_type(raw.typ.as_deref());
     Ok(IdentityDef {
         tells: mapping.tells(),
         owns: mapping.owns(),
         keys: fetched,
+        hides: places.hides(),
         remembers: true,
         notes,
-        ..making.def(Arc::new(Jwt { verifier, keys: given, mapping }))
+        ..making.def(Arc::new(Jwt { places, verifier, keys: given, mapping, revoked }))
     })
 }
 
@@ -125,18 +164,30 @@ fn parties(raw: &RawJwt, making: &Making<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+fn revoked(raw: &RawJwt, making: &Making<'_>) -> Result<Option<Revoked>, Problem> {
+    let Some(raw) = &raw.revoked else { return Ok(None) };
+    let at = making.at.key("revoked").key("file");
+    let text = making.library.file(&raw.file).map_err(|why| at.problem(why))?;
+    let list = Revoked::parse(&text, &raw.file).map_err(|why| {
+        at.problem(why)
+            .remedy("write `jti ID`, `user NAME` or `user NAME before 2026-11-22T10:00:00Z`, one a line")
+    })?;
+    Ok(Some(list))
+}
+
 /// The gate of a JWT identity.
 struct Jwt {
+    places: TokenFrom,
     verifier: Verifier,
     /// The keys that the configuration names; none where they are fetched.
     keys: Option<KeySet>,
     mapping: Mapping,
+    revoked: Option<Revoked>,
 }
 
 impl IdentityGate for Jwt {
     fn presented<'v>(&self, view: &View<'v>) -> Result<Option<Credential<'v>>, Refusal> {
-        let token = bearer(view)?;
-        Ok(token.map(|token| Credential { text: token.as_bytes().into(), via: Via::Header }))
+        self.places.find(view)
     }
 
     fn verify(
@@ -155,7 +206,11 @@ impl IdentityGate for Jwt {
             if fault.unknown_key { Doubt::UnknownKey(refusal) } else { Doubt::Refused(refusal) }
         })?;
         let (from, until) = (claims.from(), claims.until());
-        Ok(Vouched { caller: Arc::new(self.mapping.caller(claims.into_object())), from, until })
+        let caller = self.mapping.caller(claims.into_object());
+        match self.revoked.as_ref().and_then(|list| list.denies(&caller.claims, &caller.user)) {
+            Some(why) => Err(refused(Code::TokenInvalid, why)),
+            None => Ok(Vouched { caller: Arc::new(caller), from, until }),
+        }
     }
 
     fn missing(&self) -> Refusal {
@@ -164,20 +219,5 @@ impl IdentityGate for Jwt {
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
         Ok(Arc::new(self.mapping.assume(facts)))
-    }
-}
-
-/// The one bearer token of the request (RFC 6750, section 2.1), if there is one.
-fn bearer<'v>(view: &View<'v>) -> Result<Option<&'v str>, Refusal> {
-    let invalid = |why: &'static str| Refusal::new(Code::TokenInvalid, GATE, why);
-    let mut fields = view.headers.get_all(AUTHORIZATION).iter();
-    let Some(field) = fields.next() else { return Ok(None) };
-    if fields.next().is_some() {
-        return Err(invalid("there is more than one Authorization field"));
-    }
-    let text = field.to_str().map_err(|_| invalid("the Authorization field is not ASCII"))?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim_matches(' '))),
-        _ => Ok(None),
     }
 }

@@ -38,7 +38,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, TokenFault> {
+    /// `only` is the one `typ` that is accepted, if it is given.
+    pub(super) fn parse(bytes: &[u8], only: Option<&str>) -> Result<Self, TokenFault> {
         let header = strict_json::object(bytes)
             .ok_or(TokenFault::invalid("the header is not a JSON object whose names differ"))?;
         let algorithm = header
@@ -49,22 +50,37 @@ impl Header {
         if header.contains_key("crit") {
             return Err(TokenFault::invalid("`crit` asks for an extension, and none is known here"));
         }
+        // Whoever knows them reads other claims than those that stand there.
+        if ["b64", "zip", "enc"].iter().any(|name| header.contains_key(*name)) {
+            return Err(TokenFault::invalid(
+                "`b64`, `zip` or `enc` says that the claims are not what they seem",
+            ));
+        }
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return Err(TokenFault::invalid("`kid` is not a string")),
         };
-        match header.get("typ") {
-            None => {}
-            Some(Value::String(typ)) if access(typ) => {}
-            Some(_) => return Err(TokenFault::invalid("`typ` is not that of an access token")),
+        match (header.get("typ"), only) {
+            (None, None) => {}
+            (Some(Value::String(typ)), None) if is_one_of(typ, &TYPES) => {}
+            (Some(Value::String(typ)), Some(only)) if is_one_of(typ, &[only]) => {}
+            (_, None) => return Err(TokenFault::invalid("`typ` is not that of an access token")),
+            (_, Some(_)) => return Err(TokenFault::invalid("`typ` is not the one that is required")),
         }
         Ok(Self { algorithm, kid })
     }
 }
 
+fn is_one_of(typ: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(essence(typ)))
+}
+
 /// RFC 7515, 4.1.9: a media type, usually without its `application/`, in any case.
-fn access(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ))
+pub(super) fn essence(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match typ.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => typ,
+    }
 }

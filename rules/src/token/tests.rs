@@ -15,6 +15,7 @@ mod accepted;
 mod attacks;
 mod flips;
 mod keys;
+mod vectors;
 
 const ISSUER: &str = "https://issuer.test/";
 const NOW: i64 = 1_800_000_000;

@@ -2,6 +2,7 @@
 
 use http::HeaderName;
 use rules::problem::Place;
+use rules::query::is_twin;
 
 use super::Problems;
 use crate::config::raw::RawLogs;
@@ -11,7 +12,8 @@ use crate::snapshot::LogRules;
 /// Fields that carry proofs or sessions: never logged, whatever the configuration lists.
 const NEVER: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
 
-pub(super) fn compile(raw: &RawLogs, problems: &mut Problems) -> Option<LogRules> {
+/// `hidden`: the query parameters that carry credentials.
+pub(super) fn compile(raw: &RawLogs, hidden: &[String], problems: &mut Problems) -> Option<LogRules> {
     let at = Place::root().key("logs");
     let mut headers = Vec::new();
     for (index, text) in raw.access.headers.iter().enumerate() {
@@ -26,6 +28,13 @@ pub(super) fn compile(raw: &RawLogs, problems: &mut Problems) -> Option<LogRules
             Err(_) => problems.push(
                 place.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`"),
             ),
+        }
+    }
+    for (index, name) in raw.access.query.iter().enumerate() {
+        if hidden.iter().any(|hidden| is_twin(name, hidden)) {
+            let place = at.key("access").key("query").item(index);
+            let problem = place.problem(format!("`{name}` carries an identity's tokens and is never logged"));
+            problems.push(problem.remedy("remove it"));
         }
     }
     let kinds = raw.redact.clone().unwrap_or_else(|| Kind::ALL.to_vec());

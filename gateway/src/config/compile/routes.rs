@@ -178,6 +178,7 @@ fn route(
         timeouts,
         websocket: raw.websocket,
         mode: raw.mode.unwrap_or(inherited.raw.mode),
+        hides: identities.iter().flat_map(|identity| identity.hides.iter().cloned()).collect(),
         identities,
     })
 }

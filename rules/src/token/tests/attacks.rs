@@ -108,12 +108,17 @@ fn zeros() -> String {
 #[test]
 fn headers() {
     const TYPE: &str = "`typ` is not that of an access token";
+    const SEEM: &str = "`b64`, `zip` or `enc` says that the claims are not what they seem";
     const TWICE: &str = "the header is not a JSON object whose names differ";
     let raw = |header: &str| P256.sign_raw(ES, header, &good_claims().to_string());
     refuse(vec![
         ("crit", es(json!({"crit": ["exp"], "exp": 1}), json!({})), CRIT),
         ("an empty crit", es(json!({"crit": []}), json!({})), CRIT),
         ("b64", es(json!({"crit": ["b64"], "b64": false}), json!({})), CRIT),
+        ("b64 alone", es(json!({"b64": false}), json!({})), SEEM),
+        ("b64 as it is anyway", es(json!({"b64": true}), json!({})), SEEM),
+        ("zip", es(json!({"zip": "DEF"}), json!({})), SEEM),
+        ("enc", es(json!({"enc": "A128GCM"}), json!({})), SEEM),
         ("a logout token", es(json!({"typ": "logout+jwt"}), json!({})), TYPE),
         ("a typ that is a number", es(json!({"typ": 1}), json!({})), TYPE),
         ("alg twice", raw(r#"{"alg":"none","alg":"ES256"}"#), TWICE),
