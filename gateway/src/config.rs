@@ -11,6 +11,7 @@
 //! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
 
 pub mod compile;
+pub mod key_file;
 pub mod load;
 pub mod raw;
 

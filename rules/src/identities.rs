@@ -16,6 +16,7 @@ use crate::shapes::BY_KIND;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
 
+pub mod api_key;
 pub mod jwt;
 mod mapping;
 
@@ -64,6 +65,8 @@ struct KindVisitor;
 kinds! {
     /// A signed token.
     "jwt" Jwt: jwt::RawJwt;
+    /// A key that the gateway knows by its hash.
+    "api_key" ApiKey: api_key::RawApiKey;
 }
 
 impl<'de> Deserialize<'de> for RawIdentity {
@@ -95,6 +98,7 @@ impl Making<'_> {
             gate,
             tells: Tells::default(),
             owns: Vec::new(),
+            carriers: Vec::new(),
             hides: Vec::new(),
             keys: None,
             login: None,

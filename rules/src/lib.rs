@@ -6,6 +6,8 @@ pub mod credential;
 pub mod framing;
 pub mod host;
 pub mod identities;
+pub mod key_file;
+pub mod moment;
 pub mod path;
 pub mod plan;
 pub mod policies;

@@ -189,7 +189,7 @@ fn check_signature(keys: &KeySet, header: &Header, parts: &Parts<'_>) -> Result<
 }
 
 /// A `NumericDate` (RFC 7519, 2) in whole seconds; fractions are dropped.
-fn seconds(value: &Value) -> Option<i64> {
+pub(crate) fn seconds(value: &Value) -> Option<i64> {
     let seconds = match value.as_i64() {
         Some(whole) => whole,
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the range is checked below")]

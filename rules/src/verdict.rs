@@ -67,6 +67,8 @@ codes! {
     TokenInvalid = "token_invalid", UNAUTHORIZED, "Invalid token", "The token is not valid here; sign in again.";
     /// The credential is past its time.
     TokenExpired = "token_expired", UNAUTHORIZED, "Token expired", "The token has expired; sign in again.";
+    /// No API key, or one that nobody has any more.
+    KeyInvalid = "key_invalid", UNAUTHORIZED, "Invalid API key", "Send a valid API key.";
     /// The identity's keys were never obtained.
     KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, "Service unavailable", "Sign-in cannot be checked at the moment; try again shortly.";
     /// The request names a tenant that is not the caller's.

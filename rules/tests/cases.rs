@@ -20,6 +20,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::credential::{Doubt, Evidence, Vouched};
 use rules::identities::{self, Making};
+use rules::key_file::{Listed, Wrong};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::body::too_large;
@@ -48,6 +49,9 @@ struct File {
     /// By default `session`; see [`session`].
     #[serde(default)]
     identities: Map<String, Value>,
+    /// What their key files list, by name.
+    #[serde(default)]
+    keys: BTreeMap<String, Vec<Value>>,
     #[serde(rename = "match")]
     patterns: Vec<String>,
     #[serde(default)]
@@ -111,9 +115,9 @@ fn session() -> Value {
     })
 }
 
-struct Keys;
+struct Keys<'a>(&'a BTreeMap<String, Vec<Value>>);
 
-impl Library for Keys {
+impl Library for Keys<'_> {
     fn secret(&self, name: &str) -> Result<Secret, String> {
         match name {
             "signing" => Ok(Secret::new(SECRET.to_vec())),
@@ -124,6 +128,14 @@ impl Library for Keys {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         Err(format!("there is no file {path}"))
+    }
+
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        let listed = |(index, entry): (usize, &Value)| Listed {
+            at: format!("{path}:{index}"),
+            key: plain::read(entry.clone()).unwrap(),
+        };
+        Ok(self.0[path].iter().enumerate().map(listed).collect())
     }
 }
 
@@ -166,7 +178,7 @@ fn compile(file: &File) -> Route {
     for (index, (name, raw)) in written.iter().enumerate() {
         let raw = plain::read(raw.clone()).unwrap();
         let at = Place::root().key("identities");
-        let making = Making { name, index, at, library: &Keys, production: true };
+        let making = Making { name, index, at, library: &Keys(&file.keys), production: true };
         let def = identities::compile(&raw, &making).ok().unwrap();
         identities.insert(name.clone(), Arc::new(def));
     }

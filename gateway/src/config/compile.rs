@@ -57,7 +57,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
     let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
-    let log = logs::compile(&raw.logs, &mut problems);
+    let log = logs::compile(&raw.logs, &identities, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
     if !problems.0.is_empty() {
@@ -67,8 +67,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
     // In the order of their names, which is that of their `index`.
     let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
-    let mut owned: Vec<_> =
-        identities.iter().flat_map(|identity| identity.def.owns.iter().cloned()).collect();
+    let withheld = |identity: &Identity| [identity.def.owns.clone(), identity.def.carriers.clone()].concat();
+    let mut owned: Vec<_> = identities.iter().flat_map(withheld).collect();
     owned.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     owned.dedup();
     Ok(Snapshot {

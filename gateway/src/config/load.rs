@@ -11,6 +11,7 @@ use std::sync::Arc;
 use certs::{KeyPair, Store, sources};
 use rules::identities::RawIdentity;
 use rules::identities::jwt::RawJwt;
+use rules::key_file::{Listed, Wrong};
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
@@ -21,7 +22,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
-use super::{Report, decode, interpolate, parse, suggest};
+use super::{Report, decode, interpolate, key_file, parse, suggest};
 use crate::snapshot::{CertificateSource, Snapshot, Test};
 
 /// The largest file that a configuration may name, in bytes.
@@ -172,7 +173,10 @@ impl Loaded {
                 Some(suggest::remedy_or_all(name, &known)),
             ));
         };
-        let RawIdentity::Jwt(identity) = identity;
+        let RawIdentity::Jwt(identity) = identity else {
+            let why = format!("the identity `{name}` has no tokens");
+            return Err((why, Some("its keys are made by `portcullis key new`".to_owned())));
+        };
         let held =
             identity.keys.secret.as_ref().and_then(|secret| raw.secrets.get(secret).map(|raw| (secret, raw)));
         let Some((secret, source)) = held else {
@@ -324,6 +328,11 @@ impl Library for Shelf {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         self.open(path)
+    }
+
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        let bytes = self.open(path).map_err(|what| vec![Wrong { what, remedy: None }])?;
+        key_file::read(path, bytes)
     }
 }
 

@@ -1,6 +1,10 @@
 //! `logs`: what is logged, and what is blotted out of it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use http::HeaderName;
+use rules::policy::IdentityDef;
 use rules::problem::Place;
 
 use super::Problems;
@@ -11,13 +15,18 @@ use crate::snapshot::LogRules;
 /// Fields that carry proofs or sessions: never logged, whatever the configuration lists.
 const NEVER: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
 
-pub(super) fn compile(raw: &RawLogs, problems: &mut Problems) -> Option<LogRules> {
+pub(super) fn compile(
+    raw: &RawLogs,
+    identities: &BTreeMap<String, Arc<IdentityDef>>,
+    problems: &mut Problems,
+) -> Option<LogRules> {
     let at = Place::root().key("logs");
+    let carrier = |name: &HeaderName| identities.values().any(|identity| identity.carriers.contains(name));
     let mut headers = Vec::new();
     for (index, text) in raw.access.headers.iter().enumerate() {
         let place = at.key("access").key("headers").item(index);
         match HeaderName::from_bytes(text.as_bytes()) {
-            Ok(name) if NEVER.contains(&name.as_str()) => problems.push(
+            Ok(name) if NEVER.contains(&name.as_str()) || carrier(&name) => problems.push(
                 place
                     .problem(format!("`{text}` carries credentials and is never logged"))
                     .remedy("remove it"),
