@@ -33,6 +33,7 @@ pub use interpolate::interpolate;
 pub use problem::{Note, Problem};
 pub use report::{Report, wants_colour};
 pub use source::{Place, Source};
+pub(crate) use suggest::remedy_or_all;
 pub use tree::{Node, Origin, Scalar, Value};
 pub use yaml::parse;
 

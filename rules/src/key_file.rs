@@ -157,7 +157,7 @@ text!(
     /// A name: it may have spaces within, but no control characters.
     Name,
     |text| !text.is_empty() && text.trim() == text && !text.contains(char::is_control),
-    "this cannot be a name\nwrite text without spaces around it, or remove the key"
+    "this cannot be a name\nwrite text without spaces around it"
 );
 text!(
     /// A role or a scope.

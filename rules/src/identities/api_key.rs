@@ -148,7 +148,7 @@ fn known(listed: Vec<Listed>, mapping: &Mapping, at: &Place, problems: &mut Vec<
 /// What an entry says, as the claims of a credential.
 fn claims(key: RawKey) -> Map<String, Value> {
     let names = |names: Vec<Name>| names.into_iter().map(|name| Value::String(name.0)).collect::<Vec<_>>();
-    let words = |words: Vec<Word>| Value::from_iter(words.into_iter().map(|word| word.0));
+    let words = |words: Vec<Word>| words.into_iter().map(|word| word.0).collect::<Value>();
     let mut claims = key.claims;
     claims.insert("user".to_owned(), Value::String(key.user.0));
     let mut tenants = names(key.tenant.0);
