@@ -217,6 +217,11 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"identity": "sesion"}), "identity", "there is no identity `sesion`"),
         (json!({"identity": ["session", "sesion"]}), "identity[1]", "there is no identity `sesion`"),
         (json!({"identity": ["session", "session"]}), "identity[1]", "`session` is there twice"),
+        (
+            json!({"identity": ["session", "partner", "internal"]}),
+            "identity[2]",
+            "`internal` has its keys in the field of `partner`, which is asked first",
+        ),
         (json!({"identity": []}), "identity", "`identity` names no identity"),
         (json!({"body": {"types": []}}), "body.types", "`types` accepts no type"),
         (json!({"body": {"types": ["json"]}}), "body.types[0]", "`json` is not a media type"),

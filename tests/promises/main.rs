@@ -10,6 +10,7 @@
 mod admits_only_the_tenant;
 mod answers_protect_browsers;
 mod bodies_are_checked;
+mod api_keys;
 mod bodies_arrive_unchanged;
 mod broken_files;
 mod cannot_be_open;

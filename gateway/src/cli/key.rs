@@ -102,7 +102,7 @@ fn make(args: &New) -> Result<String, Misuse> {
     if let Some(path) = &args.file {
         add(path, &entry)?;
         // On its own on stdout, so that a script can take the key from there.
-        eprintln!("The entry is in {}; a running gateway takes it up by itself.", path.display());
+        super::complain(&format!("The entry is in {}; a running gateway takes it up by itself.\n", path.display()));
     }
     Ok(match (args.format, &args.file) {
         (Format::Json, file) => format!("{}\n", json!({ "key": key, "entry": entry, "file": file })),
@@ -269,7 +269,10 @@ mod tests {
                 extended("k", text.clone(), &fixed()).unwrap_or_else(|why| panic!("{text}: {why:?}"));
             let count = |text: &str| entries(&Source::new("k", text)).unwrap().1.len();
             assert_eq!(count(&longer), count(&text) + 1, "{longer}");
-            assert!(text.split('\n').all(|line| longer.contains(line.trim_end_matches(']'))), "{longer}");
+            assert!(
+                text.split('\n').all(|line| longer.contains(line.trim_end_matches(']').trim())),
+                "{longer}"
+            );
         }
     }
 

@@ -117,6 +117,7 @@ struct Key {
 fn known(listed: Vec<Listed>, mapping: &Mapping, at: &Place, problems: &mut Vec<Problem>) -> Known {
     let mut known = Known::new();
     let mut places: HashMap<[u8; 32], String> = HashMap::new();
+    let placeholders: Vec<Sha256> = PLACEHOLDERS.iter().map(|word| Sha256::of(word.as_bytes())).collect();
     for Listed { at: line, key } in listed {
         let hash = key.sha256;
         if let Some(first) = places.get(hash.bytes()) {
@@ -124,7 +125,7 @@ fn known(listed: Vec<Listed>, mapping: &Mapping, at: &Place, problems: &mut Vec<
             problems.push(at.problem(what).remedy("keep one of the two"));
             continue;
         }
-        if PLACEHOLDERS.iter().any(|word| Sha256::of(word.as_bytes()) == hash) {
+        if placeholders.contains(&hash) {
             let what = format!("{line}: this is the hash of nothing, or of a word that anybody would try");
             problems.push(at.problem(what).remedy("make a key with `portcullis key new`"));
         }
