@@ -97,8 +97,11 @@ rules::with_policies!(raw_scope);
 fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
     let identities: BTreeMap<_, _> = known
         .iter()
-        // It tells the user and nothing else.
-        .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
+        // `session` tells the user and nothing else; the others are by keys in one and the same field.
+        .map(|name| {
+            let kind = if *name == "session" { plain_def() } else { partner(json!({})).ok().unwrap() };
+            ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..kind }))
+        })
         .collect();
     let relaxed = Relaxed::default();
     let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities };
@@ -399,7 +402,12 @@ fn all() -> Vec<Problem> {
         all.extend(told(partner(changes.clone()).map(|_| ()), &changes, place, part));
     }
     for (inner, place, part) in wrong_values() {
-        all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));
+        all.extend(told(
+            scopes(&json!({}), &inner, &["session", "partner", "internal"]),
+            &inner,
+            place,
+            part,
+        ));
     }
     for (outer, (inner, place, part)) in wrong_widenings() {
         all.extend(told(scopes(&outer, &inner, &["session", "partner"]), &inner, place, part));

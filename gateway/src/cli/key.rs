@@ -102,7 +102,10 @@ fn make(args: &New) -> Result<String, Misuse> {
     if let Some(path) = &args.file {
         add(path, &entry)?;
         // On its own on stdout, so that a script can take the key from there.
-        super::complain(&format!("The entry is in {}; a running gateway takes it up by itself.\n", path.display()));
+        super::complain(&format!(
+            "The entry is in {}; a running gateway takes it up by itself.\n",
+            path.display()
+        ));
     }
     Ok(match (args.format, &args.file) {
         (Format::Json, file) => format!("{}\n", json!({ "key": key, "entry": entry, "file": file })),
