@@ -243,7 +243,7 @@ fn decider<'a>(plan: &'a Plan, visit: &Visit, head: &http::request::Parts) -> Op
     };
     let identities = plan.steps().filter_map(|step| match step {
         Step::Identity(accepted) => Some(accepted),
-        Step::Head(_) | Step::Body(_) => None,
+        _ => None,
     });
     identities.into_iter().find(decides)
 }

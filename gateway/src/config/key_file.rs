@@ -19,7 +19,15 @@ pub fn read(name: &str, bytes: Vec<u8>) -> Result<Vec<Listed>, Vec<Wrong>> {
         Value::Seq(items) => items.as_slice(),
         _ => &[],
     };
-    let listed = |(key, item): (RawKey, &Node)| Listed { at: place(&source, item.head().start), key };
+    // Counted on from entry to entry: from the top each time, a long file would take minutes.
+    let (mut counted, mut line, mut column) = (0, 1, 1);
+    let listed = |(key, item): (RawKey, &Node)| {
+        let start = item.head().start;
+        let since = source.text().get(counted..start).unwrap_or_default();
+        let (rest, from) = since.rsplit_once('\n').map_or((since, column), |(_, rest)| (rest, 1));
+        (counted, line, column) = (start, line + since.matches('\n').count(), from + rest.chars().count());
+        Listed { at: format!("{name}:{line}:{column}"), key }
+    };
     Ok(entries.into_iter().zip(items).map(listed).collect())
 }
 
