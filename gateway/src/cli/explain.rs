@@ -241,11 +241,11 @@ fn decider<'a>(plan: &'a Plan, visit: &Visit, head: &http::request::Parts) -> Op
         Some(caller) => caller.identity == accepted.def.name,
         None => !matches!(accepted.def.gate.presented(&view), Ok(None)),
     };
-    let identities = plan.steps().filter_map(|step| match step {
+    let mut identities = plan.steps().filter_map(|step| match step {
         Step::Identity(accepted) => Some(accepted),
         _ => None,
     });
-    identities.into_iter().find(decides)
+    identities.find(decides)
 }
 
 fn who(visit: &Visit) -> String {
