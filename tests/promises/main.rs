@@ -9,8 +9,8 @@
 
 mod admits_only_the_tenant;
 mod answers_protect_browsers;
-mod bodies_are_checked;
 mod api_keys;
+mod bodies_are_checked;
 mod bodies_arrive_unchanged;
 mod broken_files;
 mod cannot_be_open;
