@@ -18,6 +18,7 @@ pub mod key;
 pub mod replay;
 pub mod run;
 pub mod schema;
+mod stand_ins;
 pub mod test;
 pub mod token;
 
@@ -58,7 +59,9 @@ Exits with 1 when a test fails and with 2 when the configuration is not valid.")
 Example: portcullis explain 'GET /v1/acme/conversations' --as tenant=acme
          portcullis explain 'POST /v1/acme/files' --as tenant=acme --body notes.txt")]
     Explain(explain::Args),
-    #[command(after_help = "Example: portcullis replay --config portcullis.yaml requests.jsonl")]
+    #[command(after_help = "\
+Example: portcullis replay --config portcullis.yaml requests.jsonl
+         portcullis replay --jwks session=keys.json requests.jsonl")]
     Replay(replay::Args),
     #[command(after_help = "\
 Example: portcullis schema

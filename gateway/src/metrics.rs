@@ -5,6 +5,7 @@
 //! A handle that is resolved again after a reload goes on counting where the old one was.
 //! Label values come from the configuration or from fixed sets, never from a request.
 
+mod keys;
 mod route;
 mod upstream;
 
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+pub use keys::{KeyMetrics, Refresh};
 pub use route::{Decision, NO_ROUTE, RouteMetrics};
 pub use upstream::{Outcome, UpstreamMetrics};
 
@@ -72,6 +74,8 @@ metrics! {
     UpstreamRequests = Counter "portcullis_upstream_requests_total", "Requests that were sent to a server of an upstream, by outcome.";
     Connections = Gauge "portcullis_connections", "Open client connections, by listener.";
     InFlight = Gauge "portcullis_in_flight", "Requests in progress, streams included, by route.";
+    JwksRefresh = Counter "portcullis_jwks_refresh_total", "Fetches of an identity's keys, by outcome.";
+    JwksAge = Gauge "portcullis_jwks_age_seconds", "Since an identity's fetched keys were last confirmed; NaN without keys.";
     ConfigReloads = Counter "portcullis_config_reloads_total", "Attempts to load a changed configuration, by outcome.";
     ConfigInfo = Gauge "portcullis_config_info", "1 for the configuration in force, 0 for earlier ones.";
     CertificateExpiry = Gauge "portcullis_certificate_expiry_seconds", "When a host's certificate ends, in seconds since 1970.";

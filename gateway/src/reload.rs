@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::config::load::{Loaded, Purpose, load};
 use crate::config::raw::TlsVersion;
 use crate::edge::tls::MinVersion;
 use crate::edge::{self, EdgeSettings};
+use crate::identity;
 use crate::metrics::{Registry, Reload};
 use crate::pipeline::Live;
 use crate::snapshot::{Site, Snapshot};
@@ -106,6 +107,8 @@ impl Reloader {
         let snapshot = loaded.snapshot;
         resolve::first(&snapshot.upstreams).await;
         resolve::keep(&snapshot.upstreams);
+        let state = state(&self.path, &snapshot);
+        identity::open(&snapshot.identities, &current.snapshot.identities, &state, &self.registry).await;
         self.store.replace(loaded.certificates);
         announce(&snapshot, &self.store, &self.registry);
         self.settings.store(Arc::new(settings));
@@ -139,7 +142,12 @@ pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSe
     Ok(EdgeSettings { limits: snapshot.site.limits, tls })
 }
 
-/// Sockets and the log are opened once, so a change of these cannot be put in force by a reload.
+/// The state folder of the configuration file at `path`.
+pub(crate) fn state(path: &Path, snapshot: &Snapshot) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join(&snapshot.state)
+}
+
+/// Sockets, the log and the state folder are opened once, so a change of these cannot be put in force by a reload.
 fn fixed(current: &Snapshot, next: &Snapshot) -> Result<(), String> {
     let http = |site: &Site| site.http.as_ref().map(|http| http.bind.clone());
     let https = |site: &Site| site.https.as_ref().map(|https| https.bind.clone());
@@ -148,6 +156,7 @@ fn fixed(current: &Snapshot, next: &Snapshot) -> Result<(), String> {
         ("listen.http.bind", http(now) != http(then)),
         ("listen.https.bind", https(now) != https(then)),
         ("admin.bind", now.admin != then.admin),
+        ("state.path", current.state != next.state),
         ("logs.access.to", current.log.to != next.log.to),
     ];
     match changes.iter().find(|(_, changed)| *changed) {

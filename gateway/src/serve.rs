@@ -20,6 +20,7 @@ use crate::access_log::{AccessLog, Target};
 use crate::admin::Admin;
 use crate::config::load::{Broken, Loaded, Purpose, load};
 use crate::edge::{Edge, Kind};
+use crate::identity;
 use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
@@ -104,6 +105,7 @@ async fn serve(
     resolve::first(&snapshot.upstreams).await;
     resolve::keep(&snapshot.upstreams);
     let registry = Registry::new();
+    identity::open(&snapshot.identities, &[], &reload::state(&path, &snapshot), &registry).await;
     let log =
         AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?;
     let log = Arc::new(log);

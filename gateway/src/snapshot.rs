@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub hash: String,
     /// The effective configuration, without secrets.
     pub effective: serde_json::Value,
+    /// The folder for what outlasts a restart, relative to the configuration file.
+    pub state: String,
     /// Listeners, hosts and whom to believe.
     pub site: Site,
     /// Method and path → route.

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::admin::{self, Listener, Server, Status};
+use crate::identity::Identity;
 use crate::metrics::Registry;
-use crate::pipeline::Live;
+use crate::pipeline::{Live, now_ms};
 
 /// The addresses that were bound.
 #[derive(Clone, Debug, Default)]
@@ -51,11 +52,19 @@ impl admin::Facts for Facts {
                 reasons.push(format!("no server of the upstream {} has an address", upstream.name));
             }
         }
+        for identity in &self.live.load().snapshot.identities {
+            if identity.ring().is_some_and(|ring| !ring.has_held()) {
+                reasons.push(format!("the identity {} has no keys yet", identity.def.name));
+            }
+        }
         reasons
     }
 
     fn metrics(&self) -> String {
         self.registry.access_log_dropped().absolute(self.log.dropped());
+        for ring in self.live.load().snapshot.identities.iter().filter_map(Identity::ring) {
+            ring.tell_age(now_ms().div_euclid(1000));
+        }
         self.registry.render()
     }
 

@@ -18,6 +18,7 @@ use crate::view::{Caller, View};
 
 pub mod api_key;
 pub mod jwt;
+pub mod keys;
 mod mapping;
 
 /// The gate's name in logs, whatever the kind.

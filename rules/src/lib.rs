@@ -15,6 +15,7 @@ pub mod policy;
 pub mod problem;
 pub mod query;
 pub mod route;
+pub mod schema;
 pub mod secret;
 pub mod set_cookie;
 pub mod shapes;

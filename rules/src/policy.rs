@@ -146,6 +146,8 @@ pub struct Ground<'a> {
     pub relaxed: &'a Relaxed,
     /// The configured identities.
     pub identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+    /// Secrets and files.
+    pub library: &'a dyn Library,
 }
 
 impl Ground<'_> {

@@ -115,6 +115,10 @@ fn session() -> Value {
     })
 }
 
+/// A schema.
+const MESSAGE: &[u8] = br#"{ "type": "object", "required": ["text"], "additionalProperties": false,
+    "properties": { "text": { "type": "string", "maxLength": 9 }, "tags": { "items": { "type": "string" } } } }"#;
+
 struct Keys<'a>(&'a BTreeMap<String, Vec<Value>>);
 
 impl Library for Keys<'_> {
@@ -127,7 +131,10 @@ impl Library for Keys<'_> {
     }
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        Err(format!("there is no file {path}"))
+        match path {
+            "message.json" => Ok(MESSAGE.to_vec()),
+            _ => Err(format!("there is no file {path}")),
+        }
     }
 
     fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
@@ -184,7 +191,12 @@ fn compile(file: &File) -> Route {
     }
     let settle = |outer: &Scope, written: &Map<String, Value>, relax: &[String]| {
         let relaxed = Relaxed::new(relax.iter().cloned());
-        let ground = Ground { place: Place::root(), relaxed: &relaxed, identities: &identities };
+        let ground = Ground {
+            place: Place::root(),
+            relaxed: &relaxed,
+            identities: &identities,
+            library: &Keys(&file.keys),
+        };
         let scope = outer.settle(&raw_scope(written.clone()), &ground);
         let scope = scope.unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
         assert_eq!(relaxed.unused().next(), None, "{}", file.about);

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use rules::credential::KeysAt;
 use rules::identities::{self, Making};
 use rules::key_file::{Listed, Sha256, Wrong};
 use rules::policies::identity::IdentityRef;
@@ -18,6 +19,7 @@ use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::{Place, Problem};
 use rules::secret::Secret;
+use rules::token::Algorithm;
 use serde_json::{Map, Value, json};
 
 mod plain;
@@ -104,7 +106,7 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
         })
         .collect();
     let relaxed = Relaxed::default();
-    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities };
+    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities, library: &Shelf };
     let outer = Scope::default().settle(&raw_scope(outer), &ground(Place::root().key("defaults"))).unwrap();
     let scope = outer.settle(&raw_scope(inner), &ground(Place::root()))?;
     let named: Vec<_> = scope.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
@@ -129,6 +131,14 @@ fn told(told: Result<(), Vec<Problem>>, written: &Value, place: &str, part: &str
         "{written}: nothing says `{part}` at `{place}`: {problems:?}"
     );
     problems
+}
+
+/// Keys by URL, with these changes.
+fn fetched(changes: Value) -> Value {
+    let mut keys = json!({"url": "https://issuer.test/jwks"});
+    let Value::Object(changes) = changes else { panic!("not an object") };
+    keys.as_object_mut().unwrap().extend(changes);
+    json!({ "keys": keys })
 }
 
 fn wrong_identities() -> Vec<WrongValue> {
@@ -163,6 +173,53 @@ fn wrong_identities() -> Vec<WrongValue> {
             json!({"keys": {"secret": "long", "file": "empty.json"}}),
             "keys",
             "`keys` needs exactly one source",
+        ),
+        (
+            json!({"keys": {"url": "https://issuer.test/jwks", "discover": true}}),
+            "keys",
+            "`keys` needs exactly one source",
+        ),
+        (
+            json!({"keys": {"url": "issuer.test/jwks"}}),
+            "keys.url",
+            "not an address that keys can be fetched from",
+        ),
+        (json!({"keys": {"url": "http://issuer.test/"}}), "keys.url", "a key set over plain http is refused"),
+        (
+            json!({"keys": {"url": "https://localhost/"}}),
+            "keys.url",
+            "a key set on this machine itself is refused",
+        ),
+        (json!({"keys": {"discover": false}}), "keys.discover", "`discover: false` says nothing"),
+        (json!({"issuer": "issuer", "keys": {"discover": true}}), "issuer", "`issuer` is not an address"),
+        (
+            json!({"issuer": "https://[::1]/", "keys": {"discover": true}}),
+            "issuer",
+            "a key set on this machine",
+        ),
+        (
+            json!({"issuer": "https://a.test/?b", "keys": {"discover": true}}),
+            "issuer",
+            "an issuer with a query",
+        ),
+        (
+            json!({"keys": {"secret": "long", "refresh": "10m"}}),
+            "keys.refresh",
+            "`refresh` is for keys that are fetched",
+        ),
+        (
+            json!({"keys": {"secret": "long", "stale_for": "1h"}}),
+            "keys.stale_for",
+            "`stale_for` is for keys that",
+        ),
+        (fetched(json!({"refresh": "0"})), "keys.refresh", "`refresh: 0s` is not between 1s and 1h"),
+        (fetched(json!({"refresh": "999ms"})), "keys.refresh", "`refresh: 999ms` is not between 1s and 1h"),
+        (fetched(json!({"refresh": "61m"})), "keys.refresh", "`refresh: 61m` is not between 1s and 1h"),
+        (fetched(json!({"stale_for": "9m"})), "keys.stale_for", "is shorter than `refresh: 10m`"),
+        (
+            json!({"keys": {"discover": true}, "algorithms": ["RS256", "HS256"]}),
+            "algorithms",
+            "fetched keys are public and cannot verify HS256",
         ),
         (json!({"keys": {"secret": "none"}}), "keys.secret", "there is no secret `none`"),
         (json!({"keys": {"secret": "short"}}), "keys.secret", "the secret has 5 bytes"),
@@ -232,6 +289,7 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"body": {"types": ["*/*"]}}), "body.types[0]", "`*/*` is not a media type"),
         (json!({"body": {"json_depth": 0}}), "body.json_depth", "`json_depth` is out of range"),
         (json!({"body": {"json_depth": 128}}), "body.json_depth", "`json_depth` is out of range"),
+        (json!({"body": {"schema": "none.json"}}), "body.schema", "the schema `none.json` cannot be used"),
         (json!({"body": {"json_keys": 0}}), "body.json_keys", "`json_keys: 0` would refuse"),
         (json!({"cookies": {}}), "cookies", "`cookies` asks for nothing"),
         (json!({"cookies": {"same_site": "none"}}), "cookies", "with `same_site: none` that is not `Secure`"),
@@ -456,6 +514,22 @@ fn an_identity_that_did_not_compile_is_closed_and_causes_no_second_problem() {
     });
     assert!(broken.tells.tenant && broken.tells.roles && broken.tells.scopes);
     assert!(broken.gate.assume(&Map::new()).is_err());
+}
+
+#[test]
+fn keys_that_are_fetched_are_asked_of_the_shell() {
+    let told = |changes: Value| identity(changes).ok().unwrap().keys.unwrap();
+    let plain = told(fetched(json!({})));
+    assert_eq!(plain.from, KeysAt::Url("https://issuer.test/jwks".to_owned()));
+    assert_eq!((plain.refresh.as_secs(), plain.stale_for.as_secs()), (600, 86_400));
+    assert_eq!(plain.algorithms.len(), 9, "every public one, and no secret's");
+    let own = told(json!({
+        "algorithms": ["ES256"], "keys": {"discover": true, "refresh": "1s", "stale_for": "1s"},
+    }));
+    assert_eq!(own.from, KeysAt::Issuer("https://issuer.test/".to_owned()));
+    assert_eq!((own.refresh.as_secs(), own.stale_for.as_secs()), (1, 1));
+    assert_eq!(own.algorithms, [Algorithm::Es256]);
+    assert!(identity(json!({})).ok().unwrap().keys.is_none(), "a secret is at hand");
 }
 
 /// The literals that begin a sentence in the sources, in the pieces between their placeholders.

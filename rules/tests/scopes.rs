@@ -20,13 +20,15 @@ use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use rules::credential::{Credential, Doubt, Evidence, Via, Vouched};
+use rules::key_file::{Listed, Wrong};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
 use rules::policies::{REGISTRY, RawScope, Scope, monotone_keys};
-use rules::policy::{Ground, IdentityDef, IdentityGate, Relaxed, RouteFacts, Speaker, Tells};
+use rules::policy::{Ground, IdentityDef, IdentityGate, Library, Relaxed, RouteFacts, Speaker, Tells};
 use rules::problem::{Place, Problem};
 use rules::route::{Lookup, Pattern, Table};
+use rules::secret::Secret;
 use rules::verdict::{Code, Refusal};
 use rules::view::{Caller, Reading, View};
 use serde_json::{Map, Value, json};
@@ -117,6 +119,7 @@ mod draw {
             json_depth,
             json_keys,
             encodings: None,
+            schema: None,
         })
     }
 }
@@ -200,6 +203,22 @@ impl IdentityGate for Named {
             forward: Vec::new(),
             unforwardable: None,
         }))
+    }
+}
+
+struct NoFiles;
+
+impl Library for NoFiles {
+    fn secret(&self, _: &str) -> Result<Secret, String> {
+        Err("there is no secret".to_owned())
+    }
+
+    fn file(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("there is no file".to_owned())
+    }
+
+    fn keys(&self, _: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        Err(Vec::new())
     }
 }
 
@@ -415,7 +434,8 @@ fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
     let (identities, ways) = (identities(), Ways::new());
     let nothing = Relaxed::default();
     let relaxed = Relaxed::new(sample.relax.iter().cloned());
-    let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities };
+    let ground =
+        |relaxed| Ground { place: Place::root(), relaxed, identities: &identities, library: &NoFiles };
     let Ok(parent) = Scope::default().settle(&sample.parent.0, &ground(&nothing)) else {
         return Ok(Tally::default());
     };
@@ -479,7 +499,7 @@ proptest! {
     fn whatever_is_relaxed_may_be_widened(parent in written(), child in written()) {
         let (identities, nothing) = (identities(), Relaxed::default());
         let relaxed = Relaxed::new(monotone_keys().map(str::to_owned));
-        let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities };
+        let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities, library: &NoFiles };
         // A sample may be wrong of itself: it requires nothing where there is nothing to relax.
         let alone = |raw| Scope::default().settle(raw, &ground(&nothing)).ok();
         let Some(parent) = alone(&parent.0) else { return Ok(()) };

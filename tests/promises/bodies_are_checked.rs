@@ -5,7 +5,8 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use harness::raw::Raw;
-use harness::{Ask, Received, Stage, json, sha256, stage, within};
+use harness::stage::stage_with;
+use harness::{Ask, Backend, Certificates, Received, Site, Stage, json, sha256, stage, within};
 
 async fn staged() -> Stage {
     stage(|c| {
@@ -133,6 +134,38 @@ async fn a_body_that_no_gate_reads_streams() {
     let broken = |seen: &Received| (!seen.complete).then(|| seen.target.clone());
     assert_eq!(stage.backend.received(broken).await, "/v1/acme/files");
     assert_eq!(stage.backend.requests().len(), 1, "the JSON body was to be read first, and broke off");
+}
+
+#[tokio::test]
+async fn a_body_fits_its_schema() {
+    let certificates = Certificates::new();
+    let site = Site::furnished(&certificates);
+    let schema =
+        |limit: usize| json!({ "required": ["text"], "properties": { "text": { "maxLength": limit } } });
+    site.write("schemas/all.json", &schema(20).to_string());
+    site.write("schemas/chat.json", &schema(5).to_string());
+    let stage = stage_with(Backend::http().await, certificates, site, |c| {
+        c.set("defaults.body.schema", "schemas/all.json");
+        c.route("chat")["body"] = json!({ "schema": "schemas/chat.json" });
+    })
+    .await;
+    for client in [stage.http1(), stage.http2()] {
+        for (path, body, verdict) in [
+            ("/any/a", r#"{"text":"0123456789"}"#, "200"),
+            ("/any/a", r#"{"text":"0123456789 0123456789"}"#, "422 schema_invalid"),
+            ("/openai/v1/chat/completions", r#"{"text":"01234"}"#, "200"),
+            ("/openai/v1/chat/completions", r#"{"text":"012345"}"#, "422 schema_invalid"),
+        ] {
+            let before = stage.backend.requests().len();
+            let reply = client.send(Ask::post(path, body).bearer(&stage.token())).await;
+            assert_eq!(reply.verdict(), verdict, "{path} {body}");
+            assert_eq!(stage.backend.requests().len() - before, usize::from(verdict == "200"));
+            if verdict != "200" {
+                assert_eq!(reply.json()["errors"], json!([{ "pointer": "/text", "keyword": "maxLength" }]));
+                assert!(!reply.text().contains("0123"), "values stay with the client: {}", reply.text());
+            }
+        }
+    }
 }
 
 #[tokio::test]

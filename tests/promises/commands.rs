@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use harness::issuer::SECRET;
-use harness::{Ask, Backend, Certificates, Configuration, Outcome, Site, Value, json, stage, within};
+use harness::issuer::{Algorithm, SECRET};
+use harness::{Ask, Backend, Certificates, Configuration, Issuer, Outcome, Site, Value, json, stage, within};
 
 const COMMANDS: &[&str] = &["run", "demo", "init", "test", "explain", "replay", "schema", "token", "key"];
 
@@ -185,4 +185,62 @@ async fn the_demo_prints_lines_that_can_be_pasted() {
     assert!(status.success());
     let ended = tokio::time::timeout(Duration::from_secs(10), child.wait()).await;
     assert_eq!(ended.expect("Ctrl-C stops it").unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn offline_a_file_stands_in_for_what_would_be_fetched() {
+    let own = "/v1/acme/conversations";
+    let token = |algorithm| Issuer.sign(algorithm, &json!({}));
+    let site = Site::furnished(&Certificates::new());
+    let mut configuration = Configuration::complete("http://127.0.0.1:1");
+    configuration
+        .set("environment", "staging")
+        .set("identities.session.algorithms", json!(["ES256", "ES384"]));
+    configuration.set("identities.session.keys", json!({ "url": "http://127.0.0.1:1/jwks" }));
+    let bearer = format!("Bearer {}", token(Algorithm::ES256));
+    let test =
+        json!({ "send": format!("GET {own}"), "headers": { "authorization": bearer }, "expect": "allow" });
+    configuration.set("tests", json!([test]));
+    site.configure(&configuration);
+    site.write("keys.json", &Issuer.jwks(&[Algorithm::ES256]));
+    site.write("none.json", "{\"keys\":[]}");
+    let at = |at: &str, headers: Value| {
+        json!({ "id": "1", "at": at, "peer": "192.0.2.1", "tls": true, "method": "GET",
+            "url": format!("https://app.example.test{own}"), "headers": headers })
+        .to_string()
+    };
+    let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap();
+    let lines = [
+        at(&now, json!([["authorization", bearer]])),
+        at("2099-01-01T00:00:00.000Z", json!([["authorization", bearer]])),
+        at(&now, json!([["authorization", format!("Bearer {}", token(Algorithm::ES384))]])),
+    ];
+    site.write("requests.jsonl", &lines.join("\n"));
+    let codes = |outcome: &Outcome| -> Vec<Value> {
+        outcome.json_lines().iter().map(|line| line["code"].clone()).collect()
+    };
+    let without = site.run(&["replay", "requests.jsonl"]).await.expect(0);
+    assert_eq!(codes(&without), vec![json!("keys_unavailable"); 3]);
+    let with = site.run(&["replay", "--jwks", "session=keys.json", "requests.jsonl"]).await.expect(0);
+    assert_eq!(codes(&with), [Value::Null, json!("token_expired"), json!("token_invalid")]);
+
+    let _ = site.run(&["test"]).await.expect(1);
+    let _ = site.run(&["test", "--jwks", "session=keys.json"]).await.expect(0);
+    let explain = ["explain", &format!("GET {own}"), "--header", &format!("authorization: {bearer}")];
+    assert!(site.run(&explain).await.expect(0).stdout.contains("keys_unavailable"));
+    let explained =
+        site.run(&[&explain[..], &["--jwks", "session=keys.json"]].concat()).await.expect(0).stdout;
+    assert!(!explained.contains("keys_unavailable"), "{explained}");
+
+    for (pair, why) in [
+        ("session", "names no identity and file"),
+        ("nobody=keys.json", "no identity `nobody`"),
+        ("session=gone.json", "cannot be read"),
+        ("session=none.json", "no usable key"),
+    ] {
+        let told = site.run(&["replay", "--jwks", pair, "requests.jsonl"]).await.expect(2).stderr;
+        assert!(told.contains(why), "{pair}: {told}");
+    }
+    let twice = ["test", "--jwks", "session=keys.json", "--jwks", "session=keys.json"];
+    assert!(site.run(&twice).await.expect(2).stderr.contains("a key set already"));
 }

@@ -21,6 +21,7 @@ mod examples_hold;
 mod hands_over;
 mod headers_are_clean;
 mod house;
+mod keys_by_url;
 mod log_tells_all;
 mod malformed_requests;
 mod no_inert_key;

@@ -191,3 +191,11 @@ async fn no_file_is_an_error_and_not_a_default() {
     let outcome = site.run(&["run", "--config", "portcullis.yaml"]).await.expect(2);
     assert!(outcome.stderr.starts_with("error"), "{}", outcome.stderr);
 }
+
+#[tokio::test]
+async fn the_state_folder_stays_where_it_is_until_a_restart() {
+    let mut stage = stage(|_| {}).await;
+    stage.configuration.set("state.path", "elsewhere");
+    stage.site.configure(&stage.configuration);
+    stage.gateway.reload("`state.path` cannot change").await;
+}

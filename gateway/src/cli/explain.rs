@@ -8,6 +8,7 @@ use rules::policy::Accepted;
 use rules::verdict::Refusal;
 use serde_json::{Map, Value, json};
 
+use super::stand_ins::StandIns;
 use super::test::{Format, open};
 use crate::config::compile::{assume_json, send};
 use crate::config::load::Loaded;
@@ -26,6 +27,9 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE", default_value = "portcullis.yaml")]
     pub config: PathBuf,
+    /// Keys for identities that would fetch theirs.
+    #[command(flatten)]
+    pub stand_ins: StandIns,
     /// A fact of the caller, taken for granted: tenant=acme, roles=admin,user. Where a route accepts several
     /// identities, identity=NAME says which it is.
     #[arg(long = "as", value_name = "FACT=VALUE")]
@@ -70,7 +74,7 @@ struct Row {
 }
 
 fn explain(args: &Args) -> Result<(), Fault> {
-    let loaded = open(&args.config, args.format).map_err(Fault::Said)?;
+    let loaded = open(&args.config, &args.stand_ins, args.format).map_err(Fault::Said)?;
     let (method, target) = send(&args.request)
         .ok_or_else(|| Fault::Misuse(format!("`{}` is not a request: write 'GET /path'", args.request)))?;
     let mut fields = args.header.iter().map(|field| header(field)).collect::<Result<Vec<_>, _>>()?;

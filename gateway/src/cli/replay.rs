@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::stand_ins::StandIns;
 use super::test::{Format, open};
 use crate::judge::{Case, End, Judgement, judge};
 use crate::pipeline::accept::Arrival;
@@ -29,6 +30,9 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE", default_value = "portcullis.yaml")]
     pub config: PathBuf,
+    /// Keys for identities that would fetch theirs.
+    #[command(flatten)]
+    pub stand_ins: StandIns,
 }
 
 /// A recorded request.
@@ -57,7 +61,7 @@ fn ok() -> u16 {
 
 /// Runs the command.
 pub fn call(args: &Args) -> ExitCode {
-    let loaded = match open(&args.config, Format::Text) {
+    let loaded = match open(&args.config, &args.stand_ins, Format::Text) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

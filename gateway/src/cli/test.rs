@@ -1,11 +1,12 @@
 //! `portcullis test`: validates a configuration and runs its own tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::run::colour;
+use super::stand_ins::StandIns;
 use crate::config::load::{Loaded, Purpose, load};
 use crate::judge::{self, Trial};
 use crate::snapshot::Test;
@@ -16,6 +17,9 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE", default_value = "portcullis.yaml")]
     pub config: PathBuf,
+    /// Keys for identities that would fetch theirs.
+    #[command(flatten)]
+    pub stand_ins: StandIns,
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -32,9 +36,10 @@ pub enum Format {
 }
 
 /// Loads a configuration to judge by; prints what is wrong with it.
-pub(super) fn open(config: &std::path::Path, format: Format) -> Result<Loaded, ExitCode> {
+pub(super) fn open(config: &Path, stand_ins: &StandIns, format: Format) -> Result<Loaded, ExitCode> {
     match load(config, Purpose::Judge) {
         Ok(loaded) => {
+            stand_ins.give(&loaded.snapshot).map_err(|misuse| misuse.exit())?;
             for warning in &loaded.warnings {
                 eprintln!("warning: {warning}");
             }
@@ -52,7 +57,7 @@ pub(super) fn open(config: &std::path::Path, format: Format) -> Result<Loaded, E
 
 /// Runs the command.
 pub fn call(args: &Args) -> ExitCode {
-    let loaded = match open(&args.config, args.format) {
+    let loaded = match open(&args.config, &args.stand_ins, args.format) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

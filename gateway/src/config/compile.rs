@@ -51,12 +51,17 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         let problem = at.key("version").problem(format!("version {} is not known", raw.version));
         problems.push(problem.remedy("write `version: 1`"));
     }
+    if raw.state.path.trim().is_empty() {
+        let problem =
+            at.key("state").key("path").problem("the folder for what outlasts a restart has no name");
+        problems.push(problem.remedy("write `state: { path: state }`, or remove it"));
+    }
     secrets::check(raw, &mut problems);
     let site = listen::compile(raw, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
-    let routes = routes::compile(raw, &upstreams, &identities, &mut problems);
+    let routes = routes::compile(raw, &upstreams, &identities, library, &mut problems);
     let log = logs::compile(&raw.logs, &identities, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
@@ -76,6 +81,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         release: raw.release.clone(),
         hash: hash(&effective),
         effective,
+        state: raw.state.path.clone(),
         site,
         table,
         unrouted,
@@ -120,6 +126,8 @@ fn identify(
     let mut known = BTreeMap::new();
     for (index, (name, identity)) in raw.identities.iter().enumerate() {
         let production = raw.environment == Environment::Production;
+        // It names a file in the state folder, too.
+        self::name(name, &at.key(name).itself(), "an identity", problems);
         let making = Making { name, index, at: at.key(name), library, production };
         let compiled = problems.keep_all(identities::compile(identity, &making));
         let identity = compiled.unwrap_or_else(|| identities::broken(&making));

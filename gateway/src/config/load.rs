@@ -193,7 +193,11 @@ impl Loaded {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a file, if it is not too large to belong to a configuration.
+///
+/// # Errors
+/// Why it cannot be read: a sentence.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| format!("the file `{shown}` cannot be read: {error}"))?;
     let mut bytes = Vec::new();

@@ -26,6 +26,9 @@ pub struct RawConfig {
     /// The listener for operators: health, metrics, the effective configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<RawAdmin>,
+    /// What outlasts a restart.
+    #[serde(default)]
+    pub state: RawState,
     /// Secret values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, RawSecret>,
@@ -244,6 +247,20 @@ impl Default for RawLimits {
 pub struct RawAdmin {
     /// Address and port; keep it off the public network.
     pub bind: String,
+}
+
+/// `state:`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawState {
+    /// The folder, relative to this file, for copies of fetched keys; made when it is needed.
+    pub path: String,
+}
+
+impl Default for RawState {
+    fn default() -> Self {
+        Self { path: "state".to_owned() }
+    }
 }
 
 /// Where a secret's value is: exactly one of these.

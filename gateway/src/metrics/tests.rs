@@ -169,6 +169,20 @@ fn the_other_series_take_their_labels() {
 }
 
 #[test]
+fn an_identitys_keys_are_told_from_the_start() {
+    let registry = Registry::new();
+    let keys = KeyMetrics::new(&registry, "session");
+    assert_line(&registry, "portcullis_jwks_age_seconds{identity=\"session\"} NaN");
+    keys.record(Refresh::Unchanged);
+    keys.tell_age(Some(7));
+    for (outcome, count) in [("ok", 0), ("unchanged", 1), ("failed", 0)] {
+        let labels = format!("identity=\"session\",outcome=\"{outcome}\"");
+        assert_line(&registry, &format!("portcullis_jwks_refresh_total{{{labels}}} {count}"));
+    }
+    assert_line(&registry, "portcullis_jwks_age_seconds{identity=\"session\"} 7");
+}
+
+#[test]
 fn odd_names_are_escaped() {
     let registry = Registry::new();
     let _connection = Counted::in_gauge(&registry.connections("a\"b\\c\nd"));

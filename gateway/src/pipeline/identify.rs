@@ -72,8 +72,8 @@ fn find(visit: &Visit, head: &Parts, got: &Got) -> Result<Found, Refusal> {
     if let Some(caller) = identity.recall(&credential.text, view.now()) {
         return Ok(Found::Caller(caller, credential.via));
     }
-    let held = identity.held();
-    let evidence = Evidence { keys: held.as_ref().map(|held| &held.keys), answer: got.answer.as_ref() };
+    let held = identity.held(view.now());
+    let evidence = Evidence { keys: held.as_ref().map(|held| &*held.keys), answer: got.answer.as_ref() };
     match def.gate.verify(&view, &credential, evidence) {
         Ok(vouched) => {
             let caller = Arc::clone(&vouched.caller);
@@ -114,7 +114,7 @@ pub(super) async fn supply(identities: &[Identity], want: Want, got: &mut Got) -
     match want {
         Want::Keys(index) => {
             got.asked_for_keys = true;
-            if let Some(ring) = identities.get(index).and_then(|identity| identity.ring.as_ref()) {
+            if let Some(ring) = identities.get(index).and_then(Identity::ring) {
                 ring.refetch().await;
             }
             Ok(())

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::keys::{self, Keys, RawKeys};
 use super::mapping::Mapping;
 use super::{GATE, Making};
 use crate::credential::{Credential, Doubt, Evidence, Via, Vouched};
@@ -60,21 +61,6 @@ fn leeway() -> Time {
     Time(Duration::from_secs(30))
 }
 
-/// Where the keys are: exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawKeys {
-    /// The name of a secret: a key for HS256, HS384 or HS512.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
-    /// A file with a public key or a certificate in PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pem: Option<String>,
-    /// A file with a JSON Web Key Set (RFC 7517).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-}
-
 /// Compiles an identity.
 ///
 /// # Errors
@@ -85,18 +71,24 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
     // RFC 7519: `sub` is the principal unless the configuration says otherwise.
     let mapping = Mapping::compile(making.name, "sub", &raw.claims, &raw.forward, at, &mut problems);
     parties(raw, making, &mut problems);
-    let keys = keys(raw, making).map_err(|problem| problems.push(problem)).ok();
+    let keys = keys::compile(&raw.keys, &raw.issuer, &raw.algorithms, making);
+    let keys = keys.map_err(|found| problems.extend(found)).ok();
     let Some(keys) = keys.filter(|_| problems.is_empty()) else { return Err(problems) };
-    let notes = keys.skipped().to_vec();
+    let (given, fetched) = match keys {
+        Keys::Given(set) => (Some(set), None),
+        Keys::Fetched(source) => (None, Some(source)),
+    };
+    let notes = given.as_ref().map(|set| set.skipped().to_vec()).unwrap_or_default();
     let leeway = u32::try_from(raw.leeway.0.as_secs()).unwrap_or(MAX_LEEWAY);
     let verifier = Verifier::compile(raw.issuer.clone(), raw.audience.to_vec(), leeway)
         .map_err(|why| vec![at.problem(why.to_string())])?;
     Ok(IdentityDef {
         tells: mapping.tells(),
         owns: mapping.owns(),
+        keys: fetched,
         remembers: true,
         notes,
-        ..making.def(Arc::new(Jwt { verifier, keys: Some(keys), mapping }))
+        ..making.def(Arc::new(Jwt { verifier, keys: given, mapping }))
     })
 }
 
@@ -131,38 +123,6 @@ fn parties(raw: &RawJwt, making: &Making<'_>, problems: &mut Vec<Problem>) {
                 .remedy("write at most 5m"),
         );
     }
-}
-
-fn keys(raw: &RawJwt, making: &Making<'_>) -> Result<KeySet, Problem> {
-    let (at, library) = (making.at.key("keys"), making.library);
-    // A public key says by its kind what it can verify; a secret takes the one that everybody means.
-    let public = || Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
-    let algorithms = match (raw.algorithms.as_slice(), &raw.keys.secret) {
-        ([], Some(_)) => vec![Algorithm::Hs256],
-        ([], None) => public(),
-        (written, _) => written.to_vec(),
-    };
-    let set = match (&raw.keys.secret, &raw.keys.pem, &raw.keys.file) {
-        (Some(name), None, None) => {
-            let at = at.key("secret");
-            let secret = library.secret(name).map_err(|why| at.problem(why))?;
-            KeySet::from_secret(secret.expose(), &algorithms).map_err(|why| at.problem(why.to_string()))
-        }
-        (None, Some(path), None) => {
-            let at = at.key("pem");
-            let pem = library.file(path).map_err(|why| at.problem(why))?;
-            KeySet::from_pem(&pem, &algorithms).map_err(|why| at.problem(why.to_string()))
-        }
-        (None, None, Some(path)) => {
-            let at = at.key("file");
-            let jwks = library.file(path).map_err(|why| at.problem(why))?;
-            KeySet::from_jwks(&jwks, &algorithms, false).map_err(|why| at.problem(why.to_string()))
-        }
-        _ => Err(at
-            .problem("`keys` needs exactly one source")
-            .remedy("write one of `secret: NAME`, `pem: FILE`, `file: JWKS`")),
-    }?;
-    Ok(set)
 }
 
 /// The gate of a JWT identity.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use crate::content::{self, Coding, Content, Packed, is_json};
 use crate::policies::widening;
 use crate::policy::{BodyGate, Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
 use crate::problem::{Place, Problem};
+use crate::schema::Schema;
 use crate::strict_json::{self, Limits};
 use crate::units::Size;
 use crate::verdict::{Code, Refusal};
@@ -35,6 +36,9 @@ pub struct RawBody {
     /// The content codings that are accepted: `gzip`, `deflate`. Without it: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encodings: Option<Vec<Coding>>,
+    /// A file with a JSON Schema (2020-12) that the body must fit. An inherited one holds as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
 }
 
 /// The body rules in force.
@@ -45,6 +49,7 @@ pub struct Body {
     json_depth: Option<u32>,
     json_keys: Option<u32>,
     encodings: Vec<Coding>,
+    schemas: Vec<(Arc<Schema>, Place)>,
     place: Place,
 }
 
@@ -55,6 +60,18 @@ impl Policy for Body {
     fn settle(outer: Option<&Self>, raw: &RawBody, ground: &Ground<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let types = types(raw, &ground.place, &mut problems);
+        let mut schemas = outer.map(|outer| outer.schemas.clone()).unwrap_or_default();
+        match raw.schema.as_ref().map(|path| (path, schema(path, ground))) {
+            None => {}
+            Some((_, Ok(own))) => schemas.push((Arc::new(own), ground.place.key("schema"))),
+            Some((path, Err(why))) => {
+                let problem =
+                    ground.place.key("schema").problem(format!("the schema `{path}` cannot be used: {why}"));
+                problems.push(
+                    problem.remedy("name a file with a JSON Schema 2020-12 whose references stay within it"),
+                );
+            }
+        }
         if raw.json_depth.is_some_and(|depth| depth == 0 || depth > 127) {
             let problem = ground.place.key("json_depth").problem("`json_depth` is out of range");
             problems.push(problem.remedy("write a number from 1 to 127"));
@@ -99,6 +116,7 @@ impl Policy for Body {
                 .clone()
                 .or_else(|| outer.map(|outer| outer.encodings.clone()))
                 .unwrap_or_default(),
+            schemas,
             place,
         })
     }
@@ -124,8 +142,13 @@ impl Policy for Body {
         };
         gates.encodings.clone_from(&self.encodings);
         let listed = self.types.iter().flatten().any(|listed| is_json(listed));
+        let place = self.place.clone();
         if listed || self.json_depth.is_some() || self.json_keys.is_some() {
             gates.body.push(Standing { policy: Self::KEY, place, gate: Arc::new(Json) });
+        }
+        for (schema, place) in &self.schemas {
+            let gate = Arc::new(Fits { schema: Arc::clone(schema) });
+            gates.body.push(Standing { policy: Self::KEY, place: place.clone(), gate });
         }
         Ok(())
     }
@@ -250,6 +273,40 @@ impl BodyGate for Json {
         let invalid = |why: String| Refusal::new(Code::BodyInvalid, Body::KEY, why);
         strict_json::check_charset(view.headers).map_err(|why| invalid(why.to_owned()))?;
         content.json().map(|_| ()).map_err(|why| invalid(why.to_owned()))
+    }
+}
+
+fn schema(path: &str, ground: &Ground<'_>) -> Result<Schema, String> {
+    Schema::parse(&ground.library.file(path)?)
+}
+
+/// Refuses what does not fit the schema.
+struct Fits {
+    schema: Arc<Schema>,
+}
+
+impl BodyGate for Fits {
+    fn needs(&self, view: &View<'_>) -> bool {
+        // A method that is there to bring content must bring it (RFC 9110, section 9.3).
+        view.has_body || [Method::POST, Method::PUT, Method::PATCH].contains(view.method)
+    }
+
+    fn judge(&self, view: &View<'_>, content: &Content<'_>) -> Verdict {
+        if !self.needs(view) {
+            return Ok(());
+        }
+        let refused = |code, why: &str| Refusal::new(code, Body::KEY, why.to_owned());
+        match content::media_type(view.headers) {
+            Ok(Some(essence)) if is_json(&essence) => {}
+            Err(why) => return Err(refused(Code::MediaType, why)),
+            Ok(_) => return Err(refused(Code::MediaType, "the body is not JSON, and has to fit a schema")),
+        }
+        strict_json::check_charset(view.headers).map_err(|why| refused(Code::BodyInvalid, why))?;
+        let document = content.json().map_err(|why| refused(Code::BodyInvalid, why))?;
+        let faults = self.schema.faults(document);
+        let Some(first) = faults.first() else { return Ok(()) };
+        let private = format!("the body does not fit its schema: `{}` at `{}`", first.keyword, first.pointer);
+        Err(Refusal { faults, ..refused(Code::SchemaInvalid, &private) })
     }
 }
 

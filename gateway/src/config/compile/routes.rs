@@ -7,7 +7,7 @@ use std::time::Duration;
 use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
 use rules::policies::{Scope, monotone_keys};
-use rules::policy::{Ground, IdentityDef, Relaxed, RouteFacts};
+use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
 use rules::problem::Place;
 use rules::route::{Pattern, Table};
 
@@ -32,22 +32,24 @@ struct Inherited<'a> {
     timeouts: Timeouts,
     upstreams: &'a BTreeMap<String, Arc<Upstream>>,
     identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+    library: &'a dyn Library,
 }
 
 pub(super) fn compile(
     raw: &RawConfig,
     upstreams: &BTreeMap<String, Arc<Upstream>>,
     identities: &BTreeMap<String, Arc<IdentityDef>>,
+    library: &dyn Library,
     problems: &mut Problems,
 ) -> Option<(Table<Route>, Plan)> {
     let at = Place::root().key("defaults");
     let relaxed = Relaxed::default();
-    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities };
+    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities, library };
     let settled = problems.keep_all(Scope::default().settle(&raw.defaults.scope(), &ground));
     let timeouts = timeouts(TIMEOUTS, &raw.defaults.timeouts, &at.key("timeouts"), problems);
     let whole = settled.is_some();
     let scope = settled.unwrap_or_default();
-    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities };
+    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities, library };
     let at = Place::root().key("routes");
     if raw.routes.is_empty() {
         problems.push(
@@ -117,7 +119,12 @@ fn route(
     let before = problems.0.len();
     let upstream = upstream(inherited, raw, at, problems);
     let relaxed = relaxed(raw, at, problems);
-    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities: inherited.identities };
+    let ground = Ground {
+        place: at.clone(),
+        relaxed: &relaxed,
+        identities: inherited.identities,
+        library: inherited.library,
+    };
     let scope = problems.keep_all(inherited.scope.settle(&raw.scope(), &ground));
     if problems.0.len() == before {
         for key in relaxed.unused() {
