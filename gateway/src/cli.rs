@@ -14,6 +14,7 @@ use crate::config::load::Broken;
 pub mod demo;
 pub mod explain;
 pub mod init;
+pub mod key;
 pub mod replay;
 pub mod run;
 pub mod schema;
@@ -74,6 +75,10 @@ Example: portcullis token --identity session --claim sub=ada --claim org_id=acme
 
 A value is read as JSON where it is JSON, and as text otherwise.")]
     Token(token::Args),
+    #[command(after_help = "\
+Example: portcullis key new --user ci@partner.example --tenant acme --file keys/partners.yaml
+         portcullis key new --user ci@partner.example --role reader --scope files:read --expires 90d")]
+    Key(key::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -95,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::call(args),
         Command::Schema(args) => schema::call(args),
         Command::Token(args) => token::call(args),
+        Command::Key(args) => key::call(args),
     }
 }
 

@@ -11,6 +11,7 @@
 //! * an error made with `serde::de::Error::custom` may carry its remedy after a line break.
 
 pub mod compile;
+pub mod key_file;
 pub mod load;
 pub mod raw;
 
@@ -32,6 +33,7 @@ pub use interpolate::interpolate;
 pub use problem::{Note, Problem};
 pub use report::{Report, wants_colour};
 pub use source::{Place, Source};
+pub(crate) use suggest::remedy_or_all;
 pub use tree::{Node, Origin, Scalar, Value};
 pub use yaml::parse;
 

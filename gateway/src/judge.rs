@@ -119,12 +119,23 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
     Ok(way)
 }
 
-/// Takes the case's caller for granted, where the route has callers at all.
+/// Takes the case's caller for granted, where the route has callers at all: as the identity that the facts name, or
+/// the route's first.
+///
+/// # Errors
+/// Where the route does not accept that identity, it ends as for somebody who shows nothing that it asks for.
 pub fn assume(visit: &mut Visit, case: &Case<'_>) -> Result<(), Refusal> {
-    let identity = visit.route().and_then(|route| route.identities.first().cloned());
-    if let (Some(facts), Some(identity)) = (case.caller, identity) {
-        visit.caller = Some(identity.gate.assume(facts)?);
-    }
+    let Some(mut facts) = case.caller.cloned() else { return Ok(()) };
+    let identities = visit.route().map(|route| route.identities.as_slice()).unwrap_or_default();
+    let Some(first) = identities.first() else { return Ok(()) };
+    let identity = match facts.remove("identity") {
+        None => first,
+        Some(name) => {
+            let named = identities.iter().find(|identity| name == *identity.name);
+            named.ok_or_else(|| first.gate.missing())?
+        }
+    };
+    visit.caller = Some(identity.gate.assume(&facts)?);
     Ok(())
 }
 

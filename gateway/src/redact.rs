@@ -86,7 +86,7 @@ const BEARER: &str = concat!(
 const API_KEY: &str = concat!(
     r"(?-u)\b(?:(?:sk|pk|rk)[_-][A-Za-z0-9_-]{12,}|whsec_[A-Za-z0-9+/=_-]{8,}|gh[opsur]_[A-Za-z0-9]{16,}",
     r"|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{8,}|hf_[A-Za-z0-9]{16,}",
-    r"|npm_[A-Za-z0-9]{16,}|A(?:KI|SI)A[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}|SG\.[A-Za-z0-9_.-]{20,})",
+    r"|npm_[A-Za-z0-9]{16,}|pc_[A-Za-z0-9_-]{40,}|A(?:KI|SI)A[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}|SG\.[A-Za-z0-9_.-]{20,})",
     r"|((?i)\b(?:[a-z0-9]+[_-])*(?:api[_-]?key|apikey|token|secret|password|passwd|signature|sig)(?:=|%(?:25)*3d))",
     r"[A-Za-z0-9._~+/%!$*=-]+",
 );

@@ -40,7 +40,7 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// The identities, each at its `index`.
     pub identities: Vec<Identity>,
-    /// Header fields that only the gateway sets: a client's own are removed on every route.
+    /// Header fields that only the gateway sets, or that are for it alone: a client's own are removed on every route.
     pub owned: Vec<HeaderName>,
     /// Query parameters that carry credentials: nothing of them is logged.
     pub hidden: Vec<String>,

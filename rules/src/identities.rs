@@ -16,6 +16,7 @@ use crate::shapes::BY_KIND;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
 
+pub mod api_key;
 pub mod forward_auth;
 pub mod jwt;
 pub mod keys;
@@ -73,6 +74,8 @@ kinds! {
     "forward_auth" ForwardAuth: forward_auth::RawForwardAuth;
     /// A client's certificate.
     "mtls" Mtls: mtls::RawMtls;
+    /// A key that the gateway knows by its hash.
+    "api_key" ApiKey: api_key::RawApiKey;
 }
 
 impl<'de> Deserialize<'de> for RawIdentity {
@@ -106,6 +109,7 @@ impl Making<'_> {
             gate,
             tells: Tells::default(),
             owns: Vec::new(),
+            carriers: Vec::new(),
             hides: Vec::new(),
             keys: None,
             login: None,

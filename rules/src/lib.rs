@@ -7,6 +7,8 @@ pub mod forwarding;
 pub mod framing;
 pub mod host;
 pub mod identities;
+pub mod key_file;
+pub mod moment;
 pub mod path;
 pub mod plan;
 pub mod policies;

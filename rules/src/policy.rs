@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::content::{Coding, Content};
 use crate::credential::{Credential, Doubt, Evidence, KeySource, Login, Vouched};
+use crate::key_file::{Listed, Wrong};
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
 use crate::strict_json::Limits;
@@ -181,6 +182,8 @@ pub struct IdentityDef {
     pub tells: Tells,
     /// Header fields that only the gateway may set: clients' copies are removed on every route.
     pub owns: Vec<HeaderName>,
+    /// Header fields that carry nothing but its credential: never forwarded and never logged.
+    pub carriers: Vec<HeaderName>,
     /// Query parameters that carry its credential: never forwarded and never logged.
     pub hides: Vec<String>,
     /// The keys that have to be fetched for it.
@@ -279,4 +282,6 @@ pub trait Library {
     fn secret(&self, name: &str) -> Result<Secret, String>;
     /// The file at `path`, relative to the configuration, or why it cannot be had.
     fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+    /// The entries of the key file at `path`, likewise, or all that is wrong with it.
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>>;
 }

@@ -69,6 +69,8 @@ codes! {
     TokenExpired = "token_expired", UNAUTHORIZED, "Token expired", "The token has expired; sign in again.";
     /// No certificate that is trusted was shown in the TLS handshake.
     CertificateRequired = "certificate_required", UNAUTHORIZED, "Certificate required", "This address needs a valid client certificate; connect again with one.";
+    /// No API key, or one that nobody has any more.
+    KeyInvalid = "key_invalid", UNAUTHORIZED, "Invalid API key", "Send a valid API key.";
     /// The identity's keys were never obtained.
     KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, "Service unavailable", "Sign-in cannot be checked at the moment; try again shortly.";
     /// The request names a tenant that is not the caller's.

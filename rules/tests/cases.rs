@@ -23,6 +23,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::credential::{Doubt, Evidence, Vouched};
 use rules::identities::{self, Making};
+use rules::key_file::{Listed, Wrong};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::body::too_large;
@@ -52,6 +53,9 @@ struct File {
     /// By default `session`; see [`session`].
     #[serde(default)]
     identities: Map<String, Value>,
+    /// What their key files list, by name.
+    #[serde(default)]
+    keys: BTreeMap<String, Vec<Value>>,
     #[serde(rename = "match")]
     patterns: Vec<String>,
     #[serde(default)]
@@ -124,9 +128,9 @@ fn session() -> Value {
 const MESSAGE: &[u8] = br#"{ "type": "object", "required": ["text"], "additionalProperties": false,
     "properties": { "text": { "type": "string", "maxLength": 9 }, "tags": { "items": { "type": "string" } } } }"#;
 
-struct Keys;
+struct Keys<'a>(&'a BTreeMap<String, Vec<Value>>);
 
-impl Library for Keys {
+impl Library for Keys<'_> {
     fn secret(&self, name: &str) -> Result<Secret, String> {
         match name {
             "signing" => Ok(Secret::new(SECRET.to_vec())),
@@ -141,6 +145,14 @@ impl Library for Keys {
             "revoked.txt" => Ok(REVOKED.into()),
             _ => Err(format!("there is no file {path}")),
         }
+    }
+
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        let listed = |(index, entry): (usize, &Value)| Listed {
+            at: format!("{path}:{index}"),
+            key: plain::read(entry.clone()).unwrap(),
+        };
+        Ok(self.0[path].iter().enumerate().map(listed).collect())
     }
 }
 
@@ -206,14 +218,19 @@ fn compile(file: &File) -> Route {
     for (index, (name, raw)) in written.iter().enumerate() {
         let raw = plain::read(raw.clone()).unwrap();
         let at = Place::root().key("identities");
-        let making = Making { name, index, at, library: &Keys, production: true, client_ca: true };
+        let making =
+            Making { name, index, at, library: &Keys(&file.keys), production: true, client_ca: true };
         let def = identities::compile(&raw, &making).ok().unwrap();
         identities.insert(name.clone(), Arc::new(def));
     }
     let settle = |outer: &Scope, written: &Map<String, Value>, relax: &[String]| {
         let relaxed = Relaxed::new(relax.iter().cloned());
-        let ground =
-            Ground { place: Place::root(), relaxed: &relaxed, identities: &identities, library: &Keys };
+        let ground = Ground {
+            place: Place::root(),
+            relaxed: &relaxed,
+            identities: &identities,
+            library: &Keys(&file.keys),
+        };
         let scope = outer.settle(&raw_scope(written.clone()), &ground);
         let scope = scope.unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
         assert_eq!(relaxed.unused().next(), None, "{}", file.about);

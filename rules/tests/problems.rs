@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use rules::credential::KeysAt;
 use rules::identities::{self, Making};
+use rules::key_file::{Listed, Sha256, Wrong};
 use rules::policies::identity::IdentityRef;
 use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
@@ -24,7 +25,7 @@ use serde_json::{Map, Value, json};
 mod plain;
 
 /// The value, the place of the problem and a part of its sentence.
-type Wrong = (Value, &'static str, &'static str);
+type WrongValue = (Value, &'static str, &'static str);
 
 struct Shelf;
 
@@ -48,6 +49,35 @@ impl Library for Shelf {
             _ => Err(format!("{path} cannot be read")),
         }
     }
+
+    /// The file's name says what is in it, but for the hash.
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        let Ok(entries) = serde_json::from_str::<Vec<Value>>(path) else {
+            return Err(vec![Wrong { what: format!("{path}:1:1: no list"), remedy: None }]);
+        };
+        let listed = entries.into_iter().enumerate().map(|(index, mut entry)| {
+            let members = entry.as_object_mut().unwrap();
+            members.entry("sha256").or_insert_with(|| Sha256::of(&[7]).to_string().into());
+            members.entry("user").or_insert_with(|| "u".into());
+            Listed { at: format!("keys:{}:1", index + 1), key: plain::read(entry).unwrap() }
+        });
+        Ok(listed.collect())
+    }
+}
+
+fn partner(changes: Value) -> Result<IdentityDef, Vec<Problem>> {
+    let mut raw = json!({"kind": "api_key", "header": "x-api-key", "keys": {"file": "[{}]"}});
+    let Value::Object(changes) = changes else { panic!("not an object") };
+    raw.as_object_mut().unwrap().extend(changes);
+    let making = Making {
+        name: "partner",
+        index: 0,
+        at: Place::root(),
+        library: &Shelf,
+        production: true,
+        client_ca: true,
+    };
+    identities::compile(&plain::read(raw).unwrap(), &making)
 }
 
 fn session() -> Value {
@@ -97,8 +127,11 @@ rules::with_policies!(raw_scope);
 fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
     let identities: BTreeMap<_, _> = known
         .iter()
-        // It tells the user and nothing else, in `x-user-id`.
-        .map(|name| ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..plain_def() })))
+        // `session` tells the user and nothing else; the others are by keys in one and the same field.
+        .map(|name| {
+            let kind = if *name == "session" { plain_def() } else { partner(json!({})).ok().unwrap() };
+            ((*name).to_owned(), Arc::new(IdentityDef { name: (*name).into(), ..kind }))
+        })
         .collect();
     let relaxed = Relaxed::default();
     let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities, library: &Shelf };
@@ -136,7 +169,7 @@ fn fetched(changes: Value) -> Value {
     json!({ "keys": keys })
 }
 
-fn wrong_identities() -> Vec<Wrong> {
+fn wrong_identities() -> Vec<WrongValue> {
     vec![
         (json!({"issuer": "http://issuer.test/"}), "issuer", "over plain http is refused in production"),
         (json!({"issuer": ""}), "issuer", "`issuer` is empty"),
@@ -257,7 +290,7 @@ fn wrong_identities() -> Vec<Wrong> {
 }
 
 /// Changes to a good `kind: forward_auth`.
-fn wrong_logins() -> Vec<Wrong> {
+fn wrong_logins() -> Vec<WrongValue> {
     vec![
         (json!({"url": ""}), "url", "`url` is not an address that can be asked"),
         (json!({"url": "/auth"}), "url", "`url` is not an address that can be asked"),
@@ -309,9 +342,9 @@ fn wrong_logins() -> Vec<Wrong> {
     ]
 }
 
-fn wrong_certificates() -> Vec<Wrong> {
+fn wrong_certificates() -> Vec<WrongValue> {
     let untold = "is nothing that a certificate tells";
-    let mut wrong: Vec<Wrong> = [
+    let mut wrong: Vec<WrongValue> = [
         "cn",
         "subject/cn",
         "/cn",
@@ -349,12 +382,56 @@ fn a_certificate_that_nobody_is_asked_for_is_told() {
 
 const ASKED: &str = "no client is asked for a certificate";
 
+fn wrong_partners() -> Vec<WrongValue> {
+    let file = |entries: Value| json!({"keys": {"file": entries.to_string()}});
+    let empty = Sha256::of(b"").to_string();
+    let changeme = Sha256::of(b"changeme").to_string();
+    vec![
+        (json!({"header": ""}), "header", "`` cannot be the name of the field with the key"),
+        (json!({"header": "x_api_key"}), "header", "`x_api_key` cannot be the name"),
+        (json!({"header": "x api"}), "header", "`x api` cannot be the name"),
+        (json!({"header": "Authorization"}), "header", "`Authorization` has a meaning of its own"),
+        (json!({"header": "cookie"}), "header", "`cookie` has a meaning of its own"),
+        (json!({"header": "transfer-encoding"}), "header", "has a meaning of its own"),
+        (json!({"header": "x-forwarded-user"}), "header", "has a meaning of its own"),
+        (json!({"header": "proxy-authorization"}), "header", "has a meaning of its own"),
+        (json!({"keys": {"file": "nonsense"}}), "keys.file", "nonsense:1:1: no list"),
+        (file(json!([{}, {"user": "v"}])), "keys.file", "keys:2:1: the same key is at keys:1:1"),
+        (
+            file(json!([{"sha256": empty}])),
+            "keys.file",
+            "keys:1:1: this is the hash of nothing, or of a word",
+        ),
+        (
+            file(json!([{"sha256": changeme}])),
+            "keys.file",
+            "keys:1:1: this is the hash of nothing, or of a word",
+        ),
+        (
+            file(json!([{"claims": {"plan": "pro", "roles": ["admin"]}}])),
+            "keys.file",
+            "keys:1:1: `claims` cannot say `roles`",
+        ),
+        (
+            json!({"keys": {"file": "[{\"user\": \"Zoë\"}]"}, "forward": {"x-user": "user"}}),
+            "keys.file",
+            "keys:1:1: what `forward` puts into `x-user` cannot stand in a header field",
+        ),
+        (json!({"forward": {"x-plan": "plan"}}), "forward.x-plan", "`plan` is not a fact of this identity"),
+    ]
+}
+
 /// Alone in a scope, where the identity `session` is known.
-fn wrong_values() -> Vec<Wrong> {
+fn wrong_values() -> Vec<WrongValue> {
     vec![
         (json!({"identity": "sesion"}), "identity", "there is no identity `sesion`"),
         (json!({"identity": ["session", "sesion"]}), "identity[1]", "there is no identity `sesion`"),
         (json!({"identity": ["session", "session"]}), "identity[1]", "`session` is there twice"),
+        (
+            json!({"identity": ["session", "partner", "internal"]}),
+            "identity[2]",
+            "`internal` has its keys in the field of `partner`, which is asked first",
+        ),
         (json!({"identity": []}), "identity", "`identity` names no identity"),
         (json!({"body": {"types": []}}), "body.types", "`types` accepts no type"),
         (json!({"body": {"types": ["json"]}}), "body.types[0]", "`json` is not a media type"),
@@ -410,6 +487,21 @@ fn wrong_values() -> Vec<Wrong> {
             "require.scopes[0]",
             "cannot be one of the caller's scopes",
         ),
+        (json!({"require": {"roles": ["a", "b", "a"]}}), "require.roles[2]", "`a` is there twice"),
+        (json!({"require": {"scopes": ["a", "a"]}}), "require.scopes[1]", "`a` is there twice"),
+        (json!({"require": {"claims": {"mfa": ["a", 1, 1]}}}), "require.claims.mfa[2]", "`1` is there twice"),
+        (
+            json!({"require": {"claims": {"mfa": {"present": false}}}}),
+            "require.claims.mfa",
+            "no single claim can be",
+        ),
+        (
+            json!({"require": {"claims": {"mfa": {"present": true, "or": 1}}}}),
+            "require.claims.mfa",
+            "no single claim can be",
+        ),
+        (json!({"require": {"signed_in_within": "0"}}), "require.signed_in_within", "less than a second"),
+        (json!({"require": {"signed_in_within": "999ms"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {}}), "require", "`require` requires nothing"),
         // They load, and cannot stand on the route.
         (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
@@ -420,7 +512,7 @@ fn wrong_values() -> Vec<Wrong> {
 }
 
 /// The same, of tenants.
-fn wrong_places() -> Vec<Wrong> {
+fn wrong_places() -> Vec<WrongValue> {
     vec![
         (
             json!({"tenant": "tenant"}),
@@ -464,7 +556,7 @@ fn wrong_places() -> Vec<Wrong> {
 }
 
 /// The scope around it, and what widens it.
-fn wrong_widenings() -> Vec<(Value, Wrong)> {
+fn wrong_widenings() -> Vec<(Value, WrongValue)> {
     vec![
         (
             json!({"identity": "session"}),
@@ -531,6 +623,14 @@ fn wrong_widenings() -> Vec<(Value, Wrong)> {
             ),
         ),
         (
+            json!({"identity": "session"}),
+            (
+                json!({"identity": ["session", "partner"]}),
+                "identity[1]",
+                "`partner` is not among the inherited identities `session`",
+            ),
+        ),
+        (
             json!({"body": {"max": "1KiB"}}),
             (
                 json!({"body": {"max": "1025"}}),
@@ -554,8 +654,16 @@ fn all() -> Vec<Problem> {
     }
     let unasked = plain::read(json!({"kind": "mtls"})).unwrap();
     all.extend(told(identities::compile(&unasked, &making()).map(|_| ()), &Value::Null, "kind", ASKED));
+    for (changes, place, part) in wrong_partners() {
+        all.extend(told(partner(changes.clone()).map(|_| ()), &changes, place, part));
+    }
     for (inner, place, part) in wrong_values().into_iter().chain(wrong_places()) {
-        all.extend(told(scopes(&json!({}), &inner, &["session"]), &inner, place, part));
+        all.extend(told(
+            scopes(&json!({}), &inner, &["session", "partner", "internal"]),
+            &inner,
+            place,
+            part,
+        ));
     }
     for (outer, (inner, place, part)) in wrong_widenings() {
         all.extend(told(scopes(&outer, &inner, &["session", "partner"]), &inner, place, part));

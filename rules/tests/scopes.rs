@@ -20,6 +20,7 @@ use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use rules::credential::{Credential, Doubt, Evidence, Via, Vouched};
+use rules::key_file::{Listed, Wrong};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
@@ -42,7 +43,8 @@ mod draw {
     use rules::policies::tenant::{RawPlace, RawTenant};
     use rules::set_cookie::SameSite;
     use rules::shapes::OneOrMany;
-    use rules::units::Size;
+    use rules::units::{Size, Time};
+    use std::time::Duration;
 
     pub(super) fn identity() -> impl Strategy<Value = OneOrMany<String>> {
         subsequence(vec!["alpha", "beta", "gamma"], 1..=3)
@@ -95,10 +97,27 @@ mod draw {
                 .prop_map(|words| words.into_iter().map(str::to_owned).collect::<Vec<String>>())
         };
         let name = select(vec!["mfa", "level", "/org/plan"]).prop_map(str::to_owned);
-        let wanted = select(vec![json!(true), json!(1), json!("1"), json!([1, 2]), json!(["pro", true])]);
+        let wanted = select(vec![
+            json!(true),
+            json!(1),
+            json!("1"),
+            json!([1, 2]),
+            json!(["pro", true]),
+            json!({"present": true}),
+        ]);
         let claims = proptest::collection::btree_map(name, wanted, 0..=2);
-        (words(vec!["admin", "user"]), words(vec!["read", "write"]), claims)
-            .prop_map(|(roles, scopes, claims)| RawRequire { roles, scopes, claims })
+        let within = option::weighted(
+            0.1,
+            select(vec![60, 300]).prop_map(|seconds| Time(Duration::from_secs(seconds))),
+        );
+        (words(vec!["admin", "user"]), words(vec!["read", "write"]), claims, within).prop_map(
+            |(roles, scopes, claims, signed_in_within)| RawRequire {
+                roles,
+                scopes,
+                claims,
+                signed_in_within,
+            },
+        )
     }
 
     /// Small enough for the bodies of [`request`]: a limit that none reaches would show nothing. So a parent that
@@ -213,6 +232,10 @@ impl Library for NoFiles {
     fn file(&self, _: &str) -> Result<Vec<u8>, String> {
         Err("there is no file".to_owned())
     }
+
+    fn keys(&self, _: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        Err(Vec::new())
+    }
 }
 
 fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
@@ -226,6 +249,7 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
                 gate: Arc::new(Named(name)),
                 tells,
                 owns: Vec::new(),
+                carriers: Vec::new(),
                 hides: Vec::new(),
                 keys: None,
                 login: None,
@@ -265,8 +289,11 @@ fn request() -> impl Strategy<Value = Request> {
         1 => reading(&["acme", "globex"]),
     ];
     let value = || select(vec![json!(true), json!(1), json!("1"), json!(2), json!("pro"), Value::Null]);
-    let claims = (value(), value(), value())
-        .prop_map(|(mfa, level, plan)| json!({"mfa": mfa, "level": level, "org": {"plan": plan}}));
+    let signed_in = select(vec![json!(-200), json!(-400), json!(400), Value::Null]);
+    let signed_in = prop_oneof![4 => Just(json!(-30)), 1 => signed_in];
+    let claims = (value(), value(), value(), signed_in).prop_map(|(mfa, level, plan, signed_in)| {
+        json!({"mfa": mfa, "level": level, "org": {"plan": plan}, "auth_time": signed_in})
+    });
     let document = (tenant(), tenant())
         .prop_map(|(outer, deep)| json!({"tenant": outer, "deep": {"tenant": deep}}).to_string());
     let body = prop_oneof![

@@ -174,6 +174,33 @@ async fn what_defaults_require_holds_on_every_route() {
 }
 
 #[tokio::test]
+async fn who_signed_in_too_long_ago_is_refused() {
+    let stage = stage(|c| {
+        c.set(
+            "defaults.require",
+            json!({ "signed_in_within": "1h", "claims": { "sub": { "present": true } } }),
+        );
+        c.route("admin")["require"] = json!({ "signed_in_within": "5m", "roles": ["user"] });
+    })
+    .await;
+    for (ago, anything, admin) in [
+        (json!(now()), "200", "200"),
+        (json!(now() - 200), "200", "200"),
+        (json!(now() - 400), "200", "403 claim_required"),
+        (json!(now() - 4000), "403 claim_required", "403 claim_required"),
+        (json!(now() + 1000), "403 claim_required", "403 claim_required"),
+        (json!(null), "403 claim_required", "403 claim_required"),
+    ] {
+        let token = stage.issuer.token(&json!({ "auth_time": ago }));
+        for (path, verdict) in [("/any/a", anything), ("/admin/a", admin)] {
+            assert_eq!(stage.send(Ask::get(path).bearer(&token)).await.verdict(), verdict, "{path}: {ago}");
+        }
+    }
+    let nobody = stage.issuer.token(&json!({ "auth_time": now(), "sub": null }));
+    assert_eq!(stage.send(Ask::get("/any/a").bearer(&nobody)).await.verdict(), "403 claim_required");
+}
+
+#[tokio::test]
 async fn a_route_may_ask_for_another_identity() {
     let stage = stage(|c| {
         let mut partner = c.root["identities"]["session"].clone();

@@ -9,6 +9,7 @@
 
 mod admits_only_the_tenant;
 mod answers_protect_browsers;
+mod api_keys;
 mod bodies_are_checked;
 mod bodies_arrive_unchanged;
 mod broken_files;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rules::plan::Step;
+use rules::plan::{Plan, Step};
+use rules::policy::Accepted;
 use rules::verdict::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,7 @@ use super::stand_ins::StandIns;
 use super::test::{Format, open};
 use crate::config::compile::{assume_json, send};
 use crate::config::load::Loaded;
+use crate::config::remedy_or_all;
 use crate::judge::{self, Case};
 use crate::pipeline::accept;
 use crate::pipeline::dispatch::{self, Way};
@@ -29,7 +31,8 @@ pub struct Args {
     /// Keys for identities that would fetch theirs.
     #[command(flatten)]
     pub stand_ins: StandIns,
-    /// A fact of the caller, taken for granted: tenant=acme, roles=admin,user.
+    /// A fact of the caller, taken for granted: tenant=acme, roles=admin,user. Where a route accepts several
+    /// identities, identity=NAME says which it is.
     #[arg(long = "as", value_name = "FACT=VALUE")]
     pub caller: Vec<String>,
     /// A header field: 'name: value'.
@@ -85,6 +88,13 @@ fn explain(args: &Args) -> Result<(), Fault> {
     }
     let facts = (!args.caller.is_empty()).then(|| facts(&args.caller)).transpose()?;
     let snapshot = &loaded.snapshot;
+    if let Some(named) = facts.as_ref().and_then(|facts| facts.get("identity")) {
+        let known: Vec<&str> = snapshot.identities.iter().map(|identity| &*identity.def.name).collect();
+        if !known.iter().any(|name| named == name) {
+            let remedy = remedy_or_all(named.as_str().unwrap_or_default(), &known);
+            return Err(Fault::Misuse(format!("--as: there is no identity {named}; {remedy}")));
+        }
+    }
     let mut case = judge::case(snapshot, &method, &target, &fields, &body, facts.as_ref());
     if let Some(host) = &args.host {
         case.host = host;
@@ -204,7 +214,7 @@ fn gates(
     let Some(route) = visit.found.and_then(|(index, _)| snapshot.table.routes().get(index)) else { return };
     let mut identified = false;
     for step in route.plan.steps() {
-        let line = loaded.line(step.place());
+        let mut line = loaded.line(step.place());
         let verdict = match step {
             // All of them are asked at once, and one decides.
             Step::Identity(_) if identified => continue,
@@ -212,12 +222,15 @@ fn gates(
                 identified = true;
                 let granted = visit.caller.is_some();
                 let verdict = assumed.take().map_or_else(|| identify::offline(visit, head), Err);
-                verdict.map(|()| {
-                    Some(if granted {
-                        "the caller is taken for granted (--as)".to_owned()
-                    } else {
-                        who(visit)
-                    })
+                let decider = decider(&route.plan, visit, head);
+                line = decider.map_or(line, |decider| loaded.line(&decider.place));
+                // Which of several it is, who is identified says already.
+                let several = decider.filter(|_| route.identities.len() > 1);
+                let which = several.map_or_else(String::new, |decider| format!("{}: ", decider.def.name));
+                let granted = granted.then(|| format!("{which}the caller is taken for granted (--as)"));
+                verdict.map(|()| Some(granted.unwrap_or_else(|| who(visit)))).map_err(|refusal| Refusal {
+                    private: format!("{which}{}", refusal.private).into(),
+                    ..refusal
                 })
             }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
@@ -237,6 +250,20 @@ fn gates(
         }
     }
     rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));
+}
+
+/// The identity that decides: the caller's, or the first to which the request shows anything.
+fn decider<'a>(plan: &'a Plan, visit: &Visit, head: &http::request::Parts) -> Option<&'a Accepted> {
+    let view = visit.view(head);
+    let decides = |accepted: &&Accepted| match &visit.caller {
+        Some(caller) => caller.identity == accepted.def.name,
+        None => !matches!(accepted.def.gate.presented(&view), Ok(None)),
+    };
+    let mut identities = plan.steps().filter_map(|step| match step {
+        Step::Identity(accepted) => Some(accepted),
+        _ => None,
+    });
+    identities.find(decides)
 }
 
 fn who(visit: &Visit) -> String {

@@ -66,7 +66,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         listen::client_ca_is_used(raw, table, &mut problems);
     }
     let hidden: Vec<_> = identities.values().flat_map(|identity| identity.hides.iter().cloned()).collect();
-    let log = logs::compile(&raw.logs, &hidden, &mut problems);
+    let log = logs::compile(&raw.logs, &identities, &mut problems);
     let tests = trials::compile(raw, &mut problems);
     let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
     if !problems.0.is_empty() {
@@ -76,8 +76,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
     // In the order of their names, which is that of their `index`.
     let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
-    let mut owned: Vec<_> =
-        identities.iter().flat_map(|identity| identity.def.owns.iter().cloned()).collect();
+    let withheld = |identity: &Identity| [identity.def.owns.clone(), identity.def.carriers.clone()].concat();
+    let mut owned: Vec<_> = identities.iter().flat_map(withheld).collect();
     owned.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     owned.dedup();
     Ok(Snapshot {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use certs::{KeyPair, Store, sources};
 use rules::identities::RawIdentity;
 use rules::identities::jwt::RawJwt;
+use rules::key_file::{Listed, Wrong};
 use rules::policy::Library;
 use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
@@ -21,7 +22,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
-use super::{Report, decode, interpolate, parse, suggest};
+use super::{Report, decode, interpolate, key_file, parse, suggest};
 use crate::snapshot::{CertificateSource, Snapshot, Test};
 
 /// The largest configuration, in bytes.
@@ -339,6 +340,11 @@ impl Library for Shelf {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         self.open(path)
+    }
+
+    fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        let bytes = self.open(path).map_err(|what| vec![Wrong { what, remedy: None }])?;
+        key_file::read(path, bytes)
     }
 }
 

@@ -412,7 +412,8 @@ pub enum Format {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawTest {
-    /// Who sends it: `user`, `tenant`, `roles`, `scopes` or claims. Without it the request has no credential.
+    /// Who sends it: `user`, `tenant`, `roles`, `scopes` or claims, by the identity that `identity` names or the
+    /// route's first. Without it the request has no credential.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub caller: Option<serde_json::Map<String, serde_json::Value>>,
     /// Method and path with query.

@@ -101,7 +101,8 @@ fn finish(status: StatusCode, mut fields: HeaderMap, body: Bytes) -> Answer {
     Answer { status, fields, body }
 }
 
-/// RFC 6750, section 3. No realm: it would tell of the configuration.
+/// RFC 6750, section 3, and for API keys a scheme that nobody registered: RFC 9110 (section 15.5.2) wants a challenge
+/// with every 401. No realm: it would tell of the configuration.
 const fn challenge(code: Code) -> Option<&'static str> {
     match code {
         Code::TokenMissing => Some("Bearer"),
@@ -113,6 +114,7 @@ const fn challenge(code: Code) -> Option<&'static str> {
         }
         // No registered scheme says so; an answer 401 must name one all the same (RFC 9110, section 15.5.2).
         Code::CertificateRequired => Some("Certificate"),
+        Code::KeyInvalid => Some("ApiKey"),
         Code::ScopeRequired => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
     }

@@ -24,6 +24,7 @@ fn each_kind_is_replaced() {
         ("sk_live_51H8abcdefgh", "[api_key]"),
         ("whsec_MfKQ9r8GKYqrTwjU", "[api_key]"),
         ("ghp_0123456789abcdefABCDEF", "[api_key]"),
+        ("/k/pc_0123456789abcdefABCDEF_-0123456789abcdefABCDEF_/x", "/k/[api_key]/x"),
         ("AKIAIOSFODNN7EXAMPLE", "[api_key]"),
         ("api_key=hunter2&page=3", "api_key=[api_key]&page=3"),
         ("access_token=abc", "access_token=[api_key]"),

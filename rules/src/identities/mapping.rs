@@ -37,7 +37,7 @@ pub(super) const NOT_FORWARDABLE: &[&str] = &[
 ];
 
 /// The facts that policies know.
-const SPOKEN_OF: [&str; 4] = ["user", "tenant", "roles", "scopes"];
+pub(super) const SPOKEN_OF: [&str; 4] = ["user", "tenant", "roles", "scopes"];
 
 /// Which claims tell which fact of a caller, and which header fields carry them.
 pub(super) struct Mapping {
@@ -63,7 +63,8 @@ impl Mapping {
         problems: &mut Vec<Problem>,
     ) -> Self {
         let facts = facts(claims, user.into(), at, problems);
-        let fields = self::forward(forward, at, &facts, problems);
+        let map = |fact: &str| format!("map it: `claims: {{ {fact}: <claim> }}`");
+        let fields = self::forward(forward, at, &facts, &map, problems);
         for (fact, _) in &facts {
             if !SPOKEN_OF.contains(&fact.as_str()) && !forward.values().any(|used| used == fact) {
                 problems.push(
@@ -72,6 +73,24 @@ impl Mapping {
                 );
             }
         }
+        Self::new(name, &facts, fields)
+    }
+
+    /// Reads `forward` of the identity `name`, whose credentials tell each fact under its own name.
+    pub(super) fn given(
+        name: &str,
+        forward: &BTreeMap<String, String>,
+        at: &Place,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let itself = |fact: &str| Some((fact.to_owned(), ClaimPath::parse(fact).ok()?));
+        let facts: Vec<_> = SPOKEN_OF.iter().filter_map(|fact| itself(fact)).collect();
+        let all = |_: &str| format!("use one of `{}`", SPOKEN_OF.join("`, `"));
+        let fields = self::forward(forward, at, &facts, &all, problems);
+        Self::new(name, &facts, fields)
+    }
+
+    fn new(name: &str, facts: &[(String, ClaimPath)], forward: Vec<(HeaderName, ClaimPath)>) -> Self {
         let mapped = |fact: &str| facts.iter().find(|(name, _)| name == fact).map(|(_, path)| path.clone());
         Self {
             name: name.into(),
@@ -79,7 +98,7 @@ impl Mapping {
             tenant: mapped("tenant"),
             roles: mapped("roles"),
             scopes: mapped("scopes"),
-            forward: fields,
+            forward,
             split: true,
         }
     }
@@ -170,6 +189,7 @@ fn forward(
     written: &BTreeMap<String, String>,
     at: &Place,
     facts: &[(String, ClaimPath)],
+    mend: &dyn Fn(&str) -> String,
     problems: &mut Vec<Problem>,
 ) -> Vec<(HeaderName, ClaimPath)> {
     let mut forward: Vec<(HeaderName, ClaimPath)> = Vec::new();
@@ -198,11 +218,8 @@ fn forward(
                     .problem(format!("`{header}` is not a header name"))
                     .remedy("use letters, digits and `-`"),
             ),
-            (_, None) => problems.push(
-                place
-                    .problem(format!("`{fact}` is not a fact of this identity"))
-                    .remedy(format!("map it: `claims: {{ {fact}: <claim> }}`")),
-            ),
+            (_, None) => problems
+                .push(place.problem(format!("`{fact}` is not a fact of this identity")).remedy(mend(fact))),
         }
     }
     forward

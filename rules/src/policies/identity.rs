@@ -39,6 +39,14 @@ impl Policy for IdentityRef {
                 let problem = place.problem(format!("`{name}` is there twice"));
                 problems.push(problem.remedy("remove one of them"));
             }
+            let shares =
+                |known: &IdentityDef| def.carriers.iter().any(|field| known.carriers.contains(field));
+            if let Some((first, _)) = defs.iter().find(|(known, _)| known.name != def.name && shares(known)) {
+                let what =
+                    format!("`{name}` has its keys in the field of `{}`, which is asked first", first.name);
+                problems
+                    .push(place.problem(what).remedy("give it another `header`, or name one of them only"));
+            }
             // Two identities cannot be compared, so one that is not inherited counts as wider.
             if let Some(outer) = outer
                 && !outer.defs().any(|known| known.name == def.name)

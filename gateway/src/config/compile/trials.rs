@@ -11,16 +11,24 @@ use crate::snapshot::{Expectation, Test};
 
 pub(super) fn compile(raw: &RawConfig, problems: &mut Problems) -> Vec<Test> {
     let at = Place::root().key("tests");
-    let test = |(index, raw): (usize, &RawTest)| problems.keep(test(index, raw, &at.item(index)));
+    let known: Vec<&str> = raw.identities.keys().map(String::as_str).collect();
+    let test = |(index, raw): (usize, &RawTest)| problems.keep(test(index, raw, &known, &at.item(index)));
     raw.tests.iter().enumerate().filter_map(test).collect()
 }
 
-fn test(index: usize, raw: &RawTest, at: &Place) -> Result<Test, Problem> {
+fn test(index: usize, raw: &RawTest, identities: &[&str], at: &Place) -> Result<Test, Problem> {
     let (method, target) = send(&raw.send).ok_or_else(|| {
         at.key("send")
             .problem(format!("`{}` is not a request", raw.send))
             .remedy("write method and path: `GET /v1/acme/files`")
     })?;
+    if let Some(named) = raw.caller.as_ref().and_then(|facts| facts.get("identity"))
+        && !named.as_str().is_some_and(|name| identities.contains(&name))
+    {
+        let named = named.as_str().map_or_else(|| named.to_string(), str::to_owned);
+        let problem = at.key("as").key("identity").problem(format!("there is no identity `{named}`"));
+        return Err(problem.remedy(suggest::remedy_or_all(&named, identities)));
+    }
     let mut headers: Vec<_> = raw.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     if raw.body.is_some() {
         assume_json(&mut headers);

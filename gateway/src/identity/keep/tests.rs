@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use http::HeaderValue;
 use rules::credential::{KeysAt, Vouched};
 use rules::identities::{Making, broken};
+use rules::key_file::{Listed, Wrong};
 use rules::policy::{IdentityDef, Library};
 use rules::problem::Place;
 use rules::secret::Secret;
@@ -251,6 +252,10 @@ impl Library for Nothing {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         Err(path.to_owned())
+    }
+
+    fn keys(&self, _: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
+        Err(Vec::new())
     }
 }
 

@@ -23,6 +23,10 @@ impl Library for Nothing {
     fn file(&self, _: &str) -> Result<Vec<u8>, String> {
         Err("none".to_owned())
     }
+
+    fn keys(&self, _: &str) -> Result<Vec<crate::key_file::Listed>, Vec<crate::key_file::Wrong>> {
+        Err(Vec::new())
+    }
 }
 
 fn def(changes: &Value) -> IdentityDef {
