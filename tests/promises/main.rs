@@ -30,6 +30,7 @@ mod reload_and_broken_files;
 mod replay_equals_wire;
 mod slow_and_greedy_clients;
 mod streams_flow;
+mod swap_proves;
 mod timeouts_hold;
 mod upgrade_skips_no_gate;
 mod upstreams;

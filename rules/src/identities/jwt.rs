@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use super::keys::{self, Keys, RawKeys};
 use super::mapping::Mapping;
 use super::{GATE, Making};
-use crate::credential::{Credential, Doubt, Evidence, Via, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, Via, Vouched};
 use crate::policy::{IdentityDef, IdentityGate};
 use crate::problem::Problem;
 use crate::shapes::OneOrMany;
-use crate::token::{Algorithm, KeySet, MAX_LEEWAY, Verifier};
+use crate::token::{self, Algorithm, KeySet, MAX_LEEWAY, Verifier};
 use crate::units::Time;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
@@ -164,6 +164,14 @@ impl IdentityGate for Jwt {
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
         Ok(Arc::new(self.mapping.assume(facts)))
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Bearer)
+    }
+
+    fn claimed(&self, credential: &str) -> Option<Caller> {
+        token::unverified(credential).map(|claims| self.mapping.caller(claims))
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Tenant {
 
 /// Where a request can name a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Spot {
+pub enum Spot {
     /// A name that the route's pattern captures.
     Capture(String),
     /// A JSON pointer into the body (RFC 6901).
@@ -52,6 +52,11 @@ impl fmt::Display for Spot {
 }
 
 impl Tenant {
+    /// The places, in order: for `portcullis swap`.
+    pub fn spots(&self) -> impl Iterator<Item = &Spot> {
+        self.places.iter().map(|(spot, _)| spot)
+    }
+
     /// Whether the capture called `name` is bound.
     pub fn binds_capture(&self, name: &str) -> bool {
         self.places.iter().any(|(spot, _)| matches!(spot, Spot::Capture(bound) if bound == name))

@@ -165,6 +165,7 @@ fn route(
         timeouts,
         websocket: raw.websocket,
         mode: raw.mode.unwrap_or(inherited.raw.mode),
+        tenant: scope.tenant.filter(|_| raw.public.is_none()),
         identities,
     })
 }
