@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::Method;
 use rules::credential::Carrier;
 use rules::path::Path;
+use rules::policies::tenant::Tenant;
 use rules::route::{Lookup, Methods, Pattern};
 use zeroize::Zeroizing;
 
@@ -124,11 +125,15 @@ struct Door {
 
 impl Planner<'_> {
     fn route(&mut self, route: &Route) {
-        let spots = route.tenant.iter().flat_map(|tenant| tenant.spots());
-        let places: Vec<Place> = spots.map(Place::from).collect();
-        if places.is_empty() {
+        let written: Vec<String> =
+            route.tenant.iter().flat_map(Tenant::places).map(|place| place.to_string()).collect();
+        if written.is_empty() {
             self.plan.unbound.extend((!route.identities.is_empty()).then(|| Arc::clone(&route.name)));
             return;
+        }
+        let places: Vec<Place> = written.iter().filter_map(|text| Place::parse(text)).collect();
+        if places.len() < written.len() {
+            return self.skip(route, "it names a tenant where no client is known to".to_owned());
         }
         let (carrier, tenants) = match self.callers(route) {
             Ok(callers) => callers,
@@ -159,16 +164,15 @@ impl Planner<'_> {
     fn callers(&self, route: &Route) -> Result<(Carrier, [(String, String); 2]), String> {
         let shown = route.identities.iter().find_map(|def| Some((def, def.gate.carrier()?)));
         let (def, carrier) = shown.ok_or("its identity takes no token that could be handed over")?;
-        let tenants = |party: &Party| match &party.tenant {
-            Some(named) => Ok(vec![named.clone()]),
-            None => {
-                let claimed =
-                    def.gate.claimed(&party.token).and_then(|caller| caller.tenants.value().cloned());
-                claimed.filter(|tenants| !tenants.is_empty()).ok_or_else(|| {
-                    let letter = party.letter;
-                    format!("token {letter} does not tell a tenant to the identity `{}`: name it with `--tenant {letter}=NAME`", def.name)
-                })
+        let tenants = |party: &Party| {
+            if let Some(named) = &party.tenant {
+                return Ok(vec![named.clone()]);
             }
+            let claimed = def.gate.claimed(&party.token).and_then(|caller| caller.tenants.value().cloned());
+            claimed.filter(|tenants| !tenants.is_empty()).ok_or_else(|| {
+                let (letter, name) = (party.letter, &def.name);
+                format!("token {letter} tells the identity `{name}` no tenant: say which with `--tenant {letter}=NAME`")
+            })
         };
         let [left, right] = self.parties;
         let (left, right) = (tenants(left)?, tenants(right)?);

@@ -78,15 +78,15 @@ impl Parcel {
         token: &str,
     ) -> Result<Request<Full<Bytes>>, http::Error> {
         let (mut query, mut cookies) = (self.query.clone(), self.cookies.clone());
-        let mut shown = None;
+        let mut shown = Vec::new();
         match carrier {
-            Carrier::Bearer => shown = Some((AUTHORIZATION, format!("Bearer {token}"))),
-            Carrier::Header(name) => shown = Some((name.clone(), token.to_owned())),
+            Carrier::Bearer => shown.push((AUTHORIZATION, format!("Bearer {token}"))),
+            Carrier::Header(name) => shown.push((name.clone(), token.to_owned())),
             Carrier::Cookie(name) => cookies.push(format!("{name}={token}")),
             Carrier::Query(name) => query.push(format!("{}={}", encoded(name), encoded(token))),
         }
         if !cookies.is_empty() {
-            shown = shown.or(Some((COOKIE, cookies.join("; "))));
+            shown.push((COOKIE, cookies.join("; ")));
         }
         let mut builder = Request::builder()
             .method(method)
@@ -98,7 +98,7 @@ impl Parcel {
         for (name, value) in &self.fields {
             builder = builder.header(name, value);
         }
-        if let Some((name, value)) = shown {
+        for (name, value) in shown {
             let mut value = HeaderValue::from_str(&value)?;
             value.set_sensitive(true);
             builder = builder.header(name, value);

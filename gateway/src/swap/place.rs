@@ -1,9 +1,10 @@
-//! The places where a request can name a tenant, as a client fills them in.
+//! The places where a request can name a tenant, as a client fills them in. The policy `tenant` reads them, and knows
+//! what it makes of every hostile spelling; a client writes them, each in one way.
 
 use std::fmt;
 
 use http::HeaderName;
-use rules::policies::tenant::Spot;
+use rules::token::ClaimPath;
 
 /// A place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +21,19 @@ pub(super) enum Place {
     Body(String),
 }
 
-impl From<&Spot> for Place {
-    fn from(spot: &Spot) -> Self {
-        match spot {
-            Spot::Capture(name) => Self::Path(name.clone()),
-            Spot::Body(pointer) => Self::Body(pointer.clone()),
+impl Place {
+    /// Reads a place as the configuration writes it; none that nobody here knows how to fill in.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(pointer) = text.strip_prefix("body:") {
+            return ClaimPath::parse(pointer).is_ok().then(|| Self::Body(pointer.to_owned()));
+        }
+        let (kind, name) = text.split_once('.')?;
+        match kind {
+            "path" => Some(Self::Path(name.to_owned())),
+            "query" => Some(Self::Query(name.to_owned())),
+            "header" => name.parse().ok().map(Self::Header),
+            "cookie" => Some(Self::Cookie(name.to_owned())),
+            _ => None,
         }
     }
 }

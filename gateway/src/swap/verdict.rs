@@ -172,3 +172,112 @@ fn elsewhere(to: &str) -> String {
     let to: String = to.chars().filter(char::is_ascii_graphic).take(200).collect();
     format!("it only redirects: try `--base-url {to}`")
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: u16, fields: &[(&str, &str)], body: &str) -> Fetched {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        Fetched { status, fields: map, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
+    fn refusal(code: Code) -> Fetched {
+        let body = json!({ "code": code.name(), "request_id": "1" }).to_string();
+        answer(
+            code.status().as_u16(),
+            &[("content-type", "application/problem+json"), ("x-request-id", "1")],
+            &body,
+        )
+    }
+
+    fn read(method: &Method, fetched: Fetched) -> Reply {
+        Reply::read(method, &"https://h/v1/x?y=1".parse().unwrap(), Ok(fetched))
+    }
+
+    fn judged(swap: Fetched, own: Fetched) -> Verdict {
+        swapped(&read(&Method::GET, swap), &read(&Method::GET, own)).0
+    }
+
+    #[test]
+    fn only_a_mismatch_holds() {
+        let ok = || answer(200, &[], "");
+        for code in Code::ALL {
+            let verdict = match code {
+                Code::TenantMismatch => Verdict::Held,
+                Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::NoHealthyUpstream => Verdict::Leak,
+                _ => Verdict::Unproved,
+            };
+            assert_eq!(judged(refusal(*code), ok()), verdict, "{code}");
+        }
+        assert_eq!(judged(refusal(Code::TenantMismatch), refusal(Code::TenantMismatch)), Verdict::Unproved);
+        assert_eq!(judged(refusal(Code::TenantMismatch), refusal(Code::RoleRequired)), Verdict::Held);
+    }
+
+    #[test]
+    fn what_the_gateway_did_not_say_is_a_leak() {
+        let own = || answer(200, &[], "");
+        for status in [200, 201, 204, 206, 301, 302, 304, 400, 401, 403, 404, 409, 418, 500, 503] {
+            assert_eq!(judged(answer(status, &[], ""), own()), Verdict::Leak, "{status}");
+        }
+        // The right words with the wrong status, as when an error page is put in front.
+        let body = json!({ "code": "tenant_mismatch", "request_id": "1" }).to_string();
+        let odd = |status| answer(status, &[("content-type", "application/problem+json")], &body);
+        assert_eq!(judged(odd(200), own()), Verdict::Leak);
+        assert_eq!(judged(odd(403), own()), Verdict::Held);
+    }
+
+    #[test]
+    fn head_goes_by_what_it_has() {
+        let head = |status, kind, id: &str| {
+            let mut answer = answer(status, &[("content-type", kind)], "");
+            if !id.is_empty() {
+                answer.fields.insert("x-request-id", id.parse().unwrap());
+            }
+            read(&Method::HEAD, answer)
+        };
+        let problem = "application/problem+json";
+        let (ok, mismatch) = (head(200, "text/html", ""), head(403, problem, "1"));
+        assert_eq!(swapped(&mismatch, &ok).0, Verdict::Held);
+        assert_eq!(swapped(&mismatch, &mismatch).0, Verdict::Unproved);
+        assert_eq!(swapped(&head(403, "text/html", "1"), &ok).0, Verdict::Leak);
+        assert_eq!(swapped(&head(403, problem, ""), &ok).0, Verdict::Leak);
+        assert_eq!(swapped(&head(200, problem, "1"), &ok).0, Verdict::Leak);
+        assert_eq!(swapped(&head(401, problem, "1"), &ok).0, Verdict::Unproved);
+        assert_eq!(swapped(&head(502, problem, "1"), &ok).0, Verdict::Leak);
+    }
+
+    #[test]
+    fn a_redirect_is_a_leak_unless_it_only_changes_the_listener() {
+        let to = |location| read(&Method::GET, answer(308, &[("location", location)], ""));
+        assert_eq!(
+            to("https://h:8443/v1/x?y=1"),
+            Reply::Elsewhere(StatusCode::PERMANENT_REDIRECT, "https://h:8443".to_owned())
+        );
+        for location in
+            ["https://h/v1/x?y=1", "https://h:8443/login", "/v1/x?y=1", "https://h:8443/v1/x", "\\", ""]
+        {
+            assert!(matches!(to(location), Reply::Other(_)), "{location}");
+        }
+    }
+
+    #[test]
+    fn an_honest_request_shows_whether_the_token_works() {
+        let verdict = |fetched| honest(&read(&Method::GET, fetched));
+        for status in [200, 204, 302, 404, 500] {
+            assert_eq!(verdict(answer(status, &[], "")), (Verdict::Admitted, None));
+        }
+        assert_eq!(verdict(refusal(Code::UpstreamUnreachable)).0, Verdict::Admitted);
+        assert_eq!(verdict(refusal(Code::RoleRequired)).0, Verdict::Refused);
+        let (verdict, why) = verdict(refusal(Code::TokenExpired));
+        assert_eq!((verdict, why.as_deref()), (Verdict::Refused, Some("the token itself is refused")));
+    }
+}

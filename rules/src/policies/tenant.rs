@@ -24,7 +24,7 @@ pub struct Tenant {
 
 /// Where a request can name a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Spot {
+enum Spot {
     /// A name that the route's pattern captures.
     Capture(String),
     /// A JSON pointer into the body (RFC 6901).
@@ -52,8 +52,8 @@ impl fmt::Display for Spot {
 }
 
 impl Tenant {
-    /// The places, in order: for `portcullis swap`.
-    pub fn spots(&self) -> impl Iterator<Item = &Spot> {
+    /// The places, in order and as they are written: for `portcullis swap`.
+    pub fn places(&self) -> impl Iterator<Item = impl fmt::Display> {
         self.places.iter().map(|(spot, _)| spot)
     }
 
