@@ -25,6 +25,7 @@ mod malformed_requests;
 mod no_inert_key;
 mod observe_refuses_nobody;
 mod official_openai_sdk;
+mod openid_provider;
 mod refuses_unknown;
 mod reload_and_broken_files;
 mod replay_equals_wire;

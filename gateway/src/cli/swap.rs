@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Misuse;
+use super::stand_ins::StandIns;
 use super::test::{Format, open};
 use crate::config::load::Loaded;
 use crate::fetch::Fetcher;
@@ -68,7 +69,7 @@ pub fn call(args: &Args) -> ExitCode {
         Ok(understood) => understood,
         Err(misuse) => return misuse.exit(),
     };
-    let loaded = match open(&args.config, args.format) {
+    let loaded = match open(&args.config, &StandIns::default(), args.format) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
