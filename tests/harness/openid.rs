@@ -83,6 +83,18 @@ impl OpenId {
         Fetches { discovery: count("discovery"), keys: count("jwks") }
     }
 
+    /// Waits until whoever keeps its keys renewed has those that are published now.
+    pub async fn fetched_anew(&mut self) {
+        let before = self.fetches().await.keys;
+        let again = async {
+            // The next fetch has them; once there is another, that one has ended.
+            while self.fetches().await.keys < before + 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("the keys to be fetched anew", again).await;
+    }
+
     /// Stops listening.
     pub async fn down(&mut self) {
         let _ = self.tell("down").await;
