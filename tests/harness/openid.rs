@@ -1,4 +1,4 @@
-//! A real OpenID provider, and somebody who signs in at it: `tests/clients/oidc/provider.mjs`.
+//! A real `OpenID` provider, and somebody who signs in at it: `tests/clients/oidc/provider.mjs`.
 
 use std::process::Stdio;
 

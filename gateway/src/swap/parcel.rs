@@ -15,6 +15,8 @@ use super::PROBE;
 use super::base::Base;
 use super::place::Place;
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Path, query, fields and body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parcel {
@@ -82,7 +84,11 @@ impl Parcel {
         match carrier {
             Carrier::Bearer => shown.push((AUTHORIZATION, format!("Bearer {token}"))),
             Carrier::Header(name) => shown.push((name.clone(), token.to_owned())),
-            Carrier::Cookie(name) => cookies.push(format!("{name}={token}")),
+            Carrier::Cookie(name) => {
+                cookies.push(format!("{name}={token}"));
+                // As the app's own pages send it: the tenant is tried here, not where requests may come from.
+                shown.push((SEC_FETCH_SITE, "same-origin".to_owned()));
+            }
             Carrier::Query(name) => query.push(format!("{}={}", encoded(name), encoded(token))),
         }
         if !cookies.is_empty() {

@@ -176,6 +176,7 @@ fn a_token_is_shown_where_its_identity_looks() {
     ] {
         let (target, fields, _) = sent(&parcel, &carrier);
         assert_eq!(fields[name], value);
+        assert_eq!(fields.contains_key("sec-fetch-site"), matches!(carrier, Carrier::Cookie(_)));
         assert!(fields[name].is_sensitive(), "{carrier:?}");
         assert!(fields["cookie"].to_str().unwrap().starts_with("t=acme"), "{carrier:?}: {fields:?}");
         assert_eq!(target, "https://h/chat/v1/probe/probe/probe?org=acme");
