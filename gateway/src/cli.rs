@@ -1,6 +1,6 @@
 //! The command line: what can be asked, and how it is answered.
 //!
-//! Answers go to stdout, errors to stderr as `error: …`. Exit codes: 0 done · 1 a configuration's test fails ·
+//! Answers go to stdout, errors to stderr as `error: …`. Exit codes: 0 done · 1 a test fails, or a proof ·
 //! 2 misuse, or a configuration that is not valid. `NO_COLOR` is honoured, and only terminals get colours.
 
 use std::fmt::Display;
@@ -19,6 +19,7 @@ pub mod replay;
 pub mod run;
 pub mod schema;
 mod stand_ins;
+pub mod swap;
 pub mod test;
 pub mod token;
 
@@ -79,6 +80,12 @@ A value is read as JSON where it is JSON, and as text otherwise.")]
 Example: portcullis key new --user ci@partner.example --tenant acme --file keys/partners.yaml
          portcullis key new --user ci@partner.example --role reader --scope files:read --expires 90d")]
     Key(key::Args),
+    #[command(after_help = "\
+Example: portcullis swap --token env:ADA --token env:BOB --base-url https://api.example.com
+         portcullis swap --token @ada --token @bob --base-url https://localhost:8443 --ca tls/ca.pem --active
+
+`held` is a refusal with `tenant_mismatch`. A LEAK is any answer that is not the gateway's refusal.")]
+    Swap(swap::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -101,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::call(args),
         Command::Token(args) => token::call(args),
         Command::Key(args) => key::call(args),
+        Command::Swap(args) => swap::call(args),
     }
 }
 

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
@@ -101,6 +101,24 @@ impl Fetcher {
     /// When no whole answer came within `bounds`. A status of 4xx or 5xx is an answer.
     pub async fn send(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Fetched, FetchError> {
         timeout(bounds.time, self.exchange(request, bounds.bytes)).await.unwrap_or(Err(FetchError::TooSlow))
+    }
+
+    /// Sends a request and reads of the answer's body what comes within `bounds`: for whoever wants to know who
+    /// answers, even where the answer never ends.
+    ///
+    /// # Errors
+    /// When no answer began in time.
+    pub async fn glance(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Fetched, FetchError> {
+        let end = Instant::now() + bounds.time;
+        let answer = timeout_at(end, self.client.request(request)).await.map_err(|_| FetchError::TooSlow)?;
+        let (head, mut rest) = answer.map_err(|error| unreachable_for(&error))?.into_parts();
+        let mut body = BytesMut::new();
+        while body.len() < bounds.bytes {
+            let Ok(Some(Ok(frame))) = timeout_at(end, rest.frame()).await else { break };
+            body.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        }
+        body.truncate(bounds.bytes);
+        Ok(Fetched { status: head.status, fields: head.headers, body: body.freeze() })
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Fetched, FetchError> {

@@ -21,5 +21,6 @@ mod side_door;
 pub mod snapshot;
 mod sockets;
 mod status;
+pub mod swap;
 pub mod upstream;
 pub mod visit;

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use rules::host::Hosts;
 use rules::plan::Plan;
+use rules::policies::tenant::Tenant;
 use rules::policy::IdentityDef;
 use rules::route::Table;
 
@@ -139,6 +140,8 @@ pub struct Route {
     pub websocket: bool,
     /// Whether its gates refuse.
     pub mode: Mode,
+    /// Where its requests name a tenant; none on a public route.
+    pub tenant: Option<Tenant>,
     /// The identities that its callers have; none on a public route.
     pub identities: Vec<Arc<IdentityDef>>,
     /// Query parameters that carry its identities' credentials: they are not forwarded.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::token::{Algorithm, KeySet};
 use crate::verdict::Refusal;
@@ -31,6 +31,19 @@ impl Via {
     pub fn is_ambient(self) -> bool {
         matches!(self, Self::Cookie | Self::Certificate)
     }
+}
+
+/// Where a client that has a credential as text puts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// `Authorization: Bearer` (RFC 6750, section 2.1).
+    Bearer,
+    /// This header field, alone.
+    Header(HeaderName),
+    /// The cookie of this name.
+    Cookie(String),
+    /// The query parameter of this name.
+    Query(String),
 }
 
 /// A credential as the request shows it: nothing of it is believed yet.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::content::{Coding, Content};
-use crate::credential::{Credential, Doubt, Evidence, KeySource, Login, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, KeySource, Login, Vouched};
 use crate::key_file::{Listed, Wrong};
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
@@ -48,6 +48,18 @@ pub trait IdentityGate: Send + Sync {
     /// The caller that a credential with these facts (`user`, `tenant`, `roles`, `scopes`, other claims) would
     /// tell: for `portcullis test` and `explain`, never for a request.
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal>;
+
+    /// Where a client puts its credential: for `portcullis swap`. None where it is no text that can be handed
+    /// over, such as a certificate.
+    fn carrier(&self) -> Option<Carrier> {
+        None
+    }
+
+    /// Whom the credential claims to show, nothing of it verified: for `portcullis swap`, never for a request.
+    /// None where the credential itself does not say.
+    fn claimed(&self, _credential: &str) -> Option<Caller> {
+        None
+    }
 }
 
 /// Judges what is known before the body is read.

@@ -163,6 +163,11 @@ impl<T> Table<T> {
         Some(Captures::new(&self.leaves.get(spans.leaf)?.pattern, path.as_str(), spans))
     }
 
+    /// The patterns of the route at `index`.
+    pub fn patterns(&self, index: usize) -> impl Iterator<Item = &Pattern> {
+        self.leaves.iter().filter(move |leaf| leaf.route == index).map(|leaf| &leaf.pattern)
+    }
+
     /// The routes, in the order they were compiled.
     pub fn routes(&self) -> &[T] {
         &self.routes

@@ -5,7 +5,8 @@ use std::time::Duration;
 use harness::issuer::{Algorithm, SECRET};
 use harness::{Ask, Backend, Certificates, Configuration, Issuer, Outcome, Site, Value, json, stage, within};
 
-const COMMANDS: &[&str] = &["run", "demo", "init", "test", "explain", "replay", "schema", "token", "key"];
+const COMMANDS: &[&str] =
+    &["run", "demo", "init", "test", "explain", "replay", "schema", "token", "key", "swap"];
 
 fn site() -> Site {
     let site = Site::furnished(&Certificates::new());

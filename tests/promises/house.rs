@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["demo", "serve"],
     &["status"],
     &["reload", "admin"],
-    &["judge"],
+    &["judge", "swap"],
     &["pipeline"],
     &["edge", "mends", "config", "visit"],
     &["snapshot"],

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::mapping::{Mapping, NOT_FORWARDABLE, SPOKEN_OF};
 use super::{GATE, Making};
-use crate::credential::{Credential, Doubt, Evidence, Via, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, Via, Vouched};
 use crate::key_file::{Listed, Name, RawKey, Sha256, Word};
 use crate::policy::{IdentityDef, IdentityGate, Tells};
 use crate::problem::{Place, Problem};
@@ -228,6 +228,10 @@ impl IdentityGate for ApiKey {
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
         Ok(Arc::new(self.mapping.assume(facts)))
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Header(self.header.clone()))
     }
 }
 

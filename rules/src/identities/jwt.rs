@@ -13,11 +13,11 @@ use super::mapping::Mapping;
 use super::revoked::Revoked;
 use super::token_from::TokenFrom;
 use super::{GATE, Making};
-use crate::credential::{Credential, Doubt, Evidence, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, Vouched};
 use crate::policy::{IdentityDef, IdentityGate};
 use crate::problem::Problem;
 use crate::shapes::OneOrMany;
-use crate::token::{Algorithm, KeySet, MAX_LEEWAY, Verifier};
+use crate::token::{self, Algorithm, KeySet, MAX_LEEWAY, Verifier};
 use crate::units::Time;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, View};
@@ -219,5 +219,13 @@ impl IdentityGate for Jwt {
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
         Ok(Arc::new(self.mapping.assume(facts)))
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        self.places.carrier()
+    }
+
+    fn claimed(&self, credential: &str) -> Option<Caller> {
+        token::unverified(credential).map(|claims| self.mapping.caller(claims))
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::GATE;
-use crate::credential::{Credential, Via};
+use crate::credential::{Carrier, Credential, Via};
 use crate::problem::{Place, Problem};
 use crate::query::{Ambiguous, is_twin};
 use crate::verdict::{Code, Refusal};
@@ -23,6 +23,13 @@ pub(super) struct TokenFrom {
 }
 
 impl TokenFrom {
+    /// The first place where a client may put its token.
+    pub(super) fn carrier(&self) -> Option<Carrier> {
+        let cookie = || self.cookies.first().cloned().map(Carrier::Cookie);
+        let parameter = || self.parameters.first().cloned().map(Carrier::Query);
+        self.header.then_some(Carrier::Bearer).or_else(cookie).or_else(parameter)
+    }
+
     pub(super) fn compile(written: &[String], at: &Place, problems: &mut Vec<Problem>) -> Self {
         let mut places = Self::default();
         if written.is_empty() {

@@ -124,6 +124,11 @@ struct Wanted {
 }
 
 impl Tenant {
+    /// The places, in order and as they are written: for `portcullis swap`.
+    pub fn places(&self) -> impl Iterator<Item = impl fmt::Display> {
+        self.places.iter().map(|wanted| &wanted.spot)
+    }
+
     /// Whether the capture called `name` is bound.
     pub fn binds_capture(&self, name: &str) -> bool {
         self.places.iter().any(|wanted| matches!(&wanted.spot, Spot::Capture(bound) if bound == name))

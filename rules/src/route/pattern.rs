@@ -118,6 +118,24 @@ impl Pattern {
         self.names.iter().map(AsRef::as_ref)
     }
 
+    /// A path that it matches, escaped: with `value` of each name, and `rest` for `**`.
+    pub fn fill<'v>(&self, value: impl Fn(&str) -> &'v str, rest: &str) -> String {
+        let mut names = self.names();
+        let mut text = String::new();
+        for segment in &self.segments {
+            text.push('/');
+            text.push_str(&path::escaped(match segment {
+                Segment::Literal(literal) => literal,
+                Segment::Name => names.next().map_or("", &value),
+            }));
+        }
+        if self.rest {
+            text.push('/');
+            text.push_str(rest);
+        }
+        text
+    }
+
     /// Whether it captures `name`.
     pub fn captures(&self, name: &str) -> bool {
         self.names().any(|own| own == name)

@@ -325,3 +325,25 @@ fn one_route_may_have_a_path_in_several_spellings() {
 }
 
 mod reference;
+
+#[test]
+fn a_pattern_filled_in_is_matched_with_what_was_filled_in() {
+    for (pattern, path) in [
+        ("GET /", "/"),
+        ("GET /a/", "/a/"),
+        ("GET /v1/{tenant}/x/{y}", "/v1/a%20c/x/%25"),
+        ("GET /%7Bv%7D/{tenant}/**", "/%7Bv%7D/a%20c/rest/of"),
+        ("GET /**", "/rest/of"),
+    ] {
+        let pattern = Pattern::parse(pattern).unwrap();
+        let filled = pattern.fill(|name| if name == "tenant" { "a c" } else { "%" }, "rest/of");
+        assert_eq!(filled, path);
+        let table = Table::compile(vec![(vec![pattern.clone()], ())]).unwrap();
+        assert_eq!(table.patterns(0).collect::<Vec<_>>(), [&pattern]);
+        let path = Path::parse(filled.as_bytes()).unwrap();
+        let Lookup::Found(found) = table.find(&Method::GET, &path) else { panic!("{filled}") };
+        if pattern.captures("tenant") {
+            assert_eq!(found.captures.get("tenant"), Some("a c"));
+        }
+    }
+}

@@ -179,6 +179,7 @@ fn route(
         websocket: raw.websocket,
         mode: raw.mode.unwrap_or(inherited.raw.mode),
         hides: identities.iter().flat_map(|identity| identity.hides.iter().cloned()).collect(),
+        tenant: scope.tenant.filter(|_| raw.public.is_none()),
         identities,
     })
 }
