@@ -6,6 +6,7 @@ pub mod credential;
 pub mod framing;
 pub mod host;
 pub mod identities;
+pub mod origin;
 pub mod path;
 pub mod plan;
 pub mod policies;

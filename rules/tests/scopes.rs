@@ -22,6 +22,7 @@ use proptest::test_runner::{Config, TestError, TestRunner};
 use rules::credential::{Credential, Doubt, Evidence, Via, Vouched};
 use rules::path::Path;
 use rules::plan::Plan;
+use rules::policies::csrf::RawCsrf;
 use rules::policies::identity::IdentityRef;
 use rules::policies::{REGISTRY, RawScope, Scope, monotone_keys};
 use rules::policy::{Ground, IdentityDef, IdentityGate, Library, Relaxed, RouteFacts, Speaker, Tells};
@@ -37,6 +38,7 @@ mod draw {
     use super::*;
     use rules::policies::body::RawBody;
     use rules::policies::cookies::RawCookies;
+    use rules::policies::cors::RawCors;
     use rules::policies::headers::RawHeaders;
     use rules::policies::require::RawRequire;
     use rules::policies::tenant::RawTenant;
@@ -83,6 +85,26 @@ mod draw {
         let claims = proptest::collection::btree_map(name, wanted, 0..=2);
         (words(vec!["admin", "user"]), words(vec!["read", "write"]), claims)
             .prop_map(|(roles, scopes, claims)| RawRequire { roles, scopes, claims })
+    }
+
+    /// Such that a value is never wrong of itself, whatever it inherits.
+    pub(super) fn cors() -> impl Strategy<Value = RawCors> {
+        let texts = |texts: Vec<&'static str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let exact = vec!["https://a.test", "https://x.a.test", "http://x.a.test"];
+        let every = [exact.clone(), vec!["https://*.a.test", "https://*.x.a.test", "*"]].concat();
+        prop_oneof![
+            (subsequence(exact, 1..=3), option::of(any::<bool>())),
+            (subsequence(every, 1..=3), Just(Some(false))),
+        ]
+        .prop_map(move |(origins, credentials)| RawCors {
+            origins: Some(texts(origins)),
+            credentials,
+            ..RawCors::default()
+        })
+    }
+
+    pub(super) fn csrf() -> impl Strategy<Value = RawCsrf> {
+        prop_oneof![3 => Just(RawCsrf::CookieSessions), 1 => Just(RawCsrf::Off)]
     }
 
     /// Small enough for the bodies of [`request`]: a limit that none reaches would show nothing. So a parent that
@@ -145,7 +167,11 @@ macro_rules! per_policy {
                 honest.$key = None;
                 let mut scope = outer.settle(&honest, ground)?;
                 if raw.$key.is_some() {
-                    scope.$key = Scope::default().settle(raw, ground)?.$key;
+                    // Where it needs something to replace, a reason does it.
+                    let relaxed = Relaxed::new(monotone_keys().map(str::to_owned));
+                    let alone = Scope::default().settle(raw, ground);
+                    let freely = || outer.settle(raw, &Ground { relaxed: &relaxed, ..ground.clone() });
+                    scope.$key = alone.or_else(|_| freely())?.$key;
                 }
                 Ok(scope)
             }),)*]
@@ -213,6 +239,7 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
                 hides: Vec::new(),
                 keys: None,
                 login: None,
+                ambient: false,
                 remembers: false,
                 notes: Vec::new(),
             };
@@ -231,6 +258,8 @@ struct Request {
     claims: Value,
     body: String,
     declares_length: bool,
+    /// How the credential came, and of which origin the page is that sends it.
+    page: (Via, Option<&'static str>),
 }
 
 fn reading(names: &[&'static str]) -> impl Strategy<Value = Reading<Vec<String>>> + use<> {
@@ -259,8 +288,21 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let credentials = subsequence(vec!["alpha", "beta", "gamma"], 0..=3);
     let caller = (tenants, reading(&["admin", "user"]), reading(&["read", "write"]), claims);
-    (credentials, (tenant(), tenant()), caller, body, any::<bool>()).prop_map(
-        |(credentials, path, (tenants, roles, scopes, claims), body, declares_length)| Request {
+    let origins = vec![
+        "https://app.test",
+        "https://app.test",
+        "https://a.test",
+        "https://x.a.test",
+        "https://y.x.a.test",
+        "http://x.a.test",
+        "null",
+    ];
+    // Seldom, so that the other gates get to speak.
+    let via = prop_oneof![3 => Just(Via::Header), 1 => Just(Via::Cookie)];
+    let page = (via, option::weighted(0.3, select(origins)));
+    (credentials, (tenant(), tenant()), caller, body, any::<bool>(), page).prop_map(
+        |(credentials, path, (tenants, roles, scopes, claims), body, declares_length, page)| Request {
+            page,
             credentials,
             path,
             tenants,
@@ -276,6 +318,7 @@ fn request() -> impl Strategy<Value = Request> {
 /// A request that says nothing, for gates that look at the answer.
 fn quiet() -> Request {
     Request {
+        page: (Via::Header, None),
         credentials: Vec::new(),
         path: ("acme", "acme"),
         tenants: Reading::Absent,
@@ -354,6 +397,14 @@ impl Ways {
         })
     }
 
+    /// What the page that sends the request may do: read the answer, and with the caller's cookies.
+    fn reads(&self, plan: &Plan, request: &Request) -> Vec<&'static str> {
+        let mut fields = HeaderMap::new();
+        self.viewed(request, |view| plan.reply(view, Speaker::Upstream, &mut fields));
+        let may = ["access-control-allow-origin", "access-control-allow-credentials"];
+        may.into_iter().filter(|name| fields.contains_key(*name)).collect()
+    }
+
     fn viewed<T>(&self, request: &Request, see: impl FnOnce(&View<'_>) -> T) -> T {
         let text = format!("/{}/{}", request.path.0, request.path.1);
         let path = Path::parse(text.as_bytes()).unwrap();
@@ -364,6 +415,9 @@ impl Ways {
         }
         if request.declares_length {
             headers.insert("content-length", request.body.len().into());
+        }
+        if let Some(origin) = request.page.1 {
+            headers.insert("origin", origin.parse().unwrap());
         }
         let caller = Caller {
             identity: "assumed".into(),
@@ -389,7 +443,7 @@ impl Ways {
             certificate: None,
             captures: Some(found.captures),
             caller: Some(&caller),
-            via: None,
+            via: Some(request.page.0),
             now_ms: 0,
         };
         see(&view)
@@ -421,7 +475,10 @@ fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
         .iter()
         .filter(|row| !row.monotone.iter().any(|key| sample.relax.iter().any(|named| named == key)))
         .map(|row| (row.key, only(row.key, &parent), only(row.key, &child)));
-    let everything = sample.relax.is_empty().then(|| ("the whole", parent.clone(), child.clone()));
+    // A route that is the first to say with which origins it shares cookies says it for `csrf` too.
+    let shares = parent.cors.is_none() && child.cors.is_some();
+    let everything =
+        (sample.relax.is_empty() && !shares).then(|| ("the whole", parent.clone(), child.clone()));
     for (what, outer, inner) in kept.chain(everything) {
         // A parent that cannot stand on the route admits nobody.
         let outer = ways.plan(&outer, &named);
@@ -436,6 +493,12 @@ fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
             let admitted = outer.as_ref().is_some_and(|outer| ways.admits(outer, request));
             if ways.admits(&inner, request) && !admitted {
                 return Err(format!("{what}: the child admits {request:?}"));
+            }
+            // Where no `cors` is inherited, nothing is said of who reads.
+            let Some(outer) = outer.as_ref().filter(|outer| outer.takes_preflights()) else { continue };
+            let known = ways.reads(outer, request);
+            if ways.reads(&inner, request).iter().any(|may| !known.contains(may)) {
+                return Err(format!("{what}: the child admits a page to the answer of {request:?}"));
             }
         }
     }
@@ -478,6 +541,7 @@ proptest! {
         let alone = |raw| Scope::default().settle(raw, &ground(&nothing)).ok();
         let Some(parent) = alone(&parent.0) else { return Ok(()) };
         prop_assume!(parent.require.is_some() || alone(&child.0).is_some());
+        prop_assume!(parent.csrf.is_some() || child.0.csrf != Some(RawCsrf::Off));
         prop_assert!(parent.settle(&child.0, &ground(&relaxed)).is_ok());
     }
 }
