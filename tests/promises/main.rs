@@ -14,6 +14,8 @@ mod bodies_arrive_unchanged;
 mod broken_files;
 mod cannot_be_open;
 mod commands;
+mod cross_site;
+mod cross_site_answers;
 mod every_key_works;
 mod every_upstream_key_works;
 mod examples_hold;
