@@ -4,13 +4,16 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::header::{AsHeaderName, ORIGIN};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::host::Host;
 use crate::view::View;
 
 #[cfg(test)]
 mod tests;
+
+/// How far the page is away (Fetch Metadata): browsers write it, and pages cannot.
+pub const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// An origin exactly as browsers write it: all of it in lower case, no default port, no path, no final dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,6 +311,12 @@ pub fn is_known(text: Option<&str>, trusted: Option<&Origins>, view: &View<'_>) 
     let Some(text) = text else { return false };
     trusted.is_some_and(|trusted| trusted.hold(text))
         || Origin::parse(text).is_some_and(|origin| origin.is_own(view))
+}
+
+/// Whether the browser says that the page is the service's own, where `Origin` may not: a form is sent with `null` if
+/// the page's referrer policy is `no-referrer`. A sandboxed page's requests are `cross-site`.
+pub fn is_same_by_fetch_metadata(view: &View<'_>) -> bool {
+    matches!(Field::of(view.headers, SEC_FETCH_SITE), Field::One(site) if site == "same-origin")
 }
 
 /// The text of an address up to its path, as its origin is written.

@@ -8,7 +8,7 @@ use harness::{Ask, Stage, json, stage};
 use crate::cross_site::{EVIL, SHOP, fields, readable, sharing};
 
 /// One request for every kind of refusal, and how it ends.
-async fn refusals(stage: &Stage) -> Vec<(Ask, &'static str)> {
+fn refusals(stage: &Stage) -> Vec<(Ask, &'static str)> {
     let good = stage.token();
     let other = stage.issuer.token(&json!({ "org_id": "globex" }));
     stage.backend.answer("/any/refused", Canned { status: 418, headers: vec![], body: "no" });
@@ -40,7 +40,7 @@ async fn an_allowed_page_reads_every_answer_and_a_foreign_one_none() {
         c.set("defaults.cors.origins", json!([SHOP])).set("defaults.cors.credentials", true);
     })
     .await;
-    for (ask, verdict) in refusals(&stage).await {
+    for (ask, verdict) in refusals(&stage) {
         for client in [stage.http1(), stage.http2()] {
             let reply = client.send(ask.clone().header("origin", SHOP)).await;
             let what = format!("{} {}: {:?}", ask.method, ask.target, reply.headers);

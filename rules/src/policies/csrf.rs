@@ -3,20 +3,17 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
 use http::header::REFERER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Via;
-use crate::origin::{self, Field, Origins};
+use crate::origin::{self, Field, Origins, SEC_FETCH_SITE};
 use crate::policies::widening;
 use crate::policy::{Gates, Ground, HeadGate, Policy, RouteFacts, Standing, Verdict};
 use crate::problem::{Place, Problem};
 use crate::verdict::{Code, Refusal};
 use crate::view::View;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// `csrf:` as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

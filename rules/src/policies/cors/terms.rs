@@ -135,6 +135,7 @@ impl HeadGate for Terms {
             Field::One(field) if origin::is_known(field.to_str().ok(), Some(&self.of.origins), view) => {
                 Ok(())
             }
+            Field::One(field) if field == "null" && origin::is_same_by_fetch_metadata(view) => Ok(()),
             Field::One(_) => {
                 Err(denied("the page's origin is neither the service's own nor one of `cors.origins`"))
             }
@@ -148,7 +149,9 @@ impl ReplyGate for Terms {
         if speaker == Speaker::Upstream {
             let theirs = |name: &&HeaderName| name.as_str().starts_with("access-control-");
             let theirs: Vec<HeaderName> = fields.all().keys().filter(theirs).cloned().collect();
-            theirs.iter().for_each(|name| fields.remove(name));
+            for name in &theirs {
+                fields.remove(name);
+            }
         }
         vary(fields);
         // The answer to a preflight is whole, and a refused one says nothing more.
