@@ -3,7 +3,7 @@
 use harness::curl::curl;
 use harness::raw::Raw;
 use harness::websocket::Socket;
-use harness::{Ask, Certificates, Configuration, Reply, Site, Value, json, stage};
+use harness::{Ask, Configuration, Reply, Value, json, stage};
 
 pub(crate) const SHOP: &str = "https://shop.example.test";
 pub(crate) const EVIL: &str = "https://evil.example.test";
@@ -320,28 +320,4 @@ async fn replay_and_tests_say_the_same() {
     let own = |verdict: &Value| verdict["headers"].to_string().contains("access-control-allow-origin");
     assert_eq!(verdicts.iter().map(own).collect::<Vec<_>>(), [true, false, true, false]);
     stage.backend.assert_untouched();
-}
-
-/// A tightening route loads, and a wider one says why.
-#[tokio::test]
-async fn a_session_in_a_cookie_is_guarded_unless_a_reason_is_written() {
-    let site = Site::furnished(&Certificates::new());
-    let mut configuration = Configuration::complete("http://127.0.0.1:1");
-    let mut check = async |change: fn(&mut Configuration), code: i32, part: &str| {
-        change(&mut configuration);
-        site.configure(&configuration);
-        let outcome = site.run(&["test", "--config", "portcullis.yaml"]).await.expect(code);
-        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
-    };
-    check(|c| c.route("list")["csrf"] = json!("off"), 2, "nothing switches it on").await;
-    check(
-        |c| {
-            c.set("defaults.csrf", "cookie_sessions");
-        },
-        2,
-        "which widens what `defaults` allows",
-    )
-    .await;
-    check(|c| c.route("list")["relax"] = json!({ "csrf": "the backend has its own" }), 0, "").await;
-    check(|c| c.route("list")["csrf"] = json!("cookie_sessions"), 2, "nothing here widens `csrf`").await;
 }

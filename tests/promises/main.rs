@@ -14,6 +14,7 @@ mod bodies_arrive_unchanged;
 mod broken_files;
 mod cannot_be_open;
 mod commands;
+mod cookie_sessions;
 mod cross_site;
 mod cross_site_answers;
 mod every_key_works;
