@@ -113,6 +113,7 @@ impl Making<'_> {
             hides: Vec::new(),
             keys: None,
             login: None,
+            ambient: false,
             remembers: false,
             notes: Vec::new(),
         }

@@ -5,6 +5,8 @@
 
 pub mod body;
 pub mod cookies;
+pub mod cors;
+pub mod csrf;
 pub mod headers;
 pub mod identity;
 pub mod require;
@@ -32,6 +34,14 @@ macro_rules! with_policies {
             require: $crate::policies::require::Require,
                 monotone ["require"],
                 why "needs the caller and nothing else, and costs less than reading a body";
+            /// Which other sites' pages may use this address, and what they may send and read.
+            cors: $crate::policies::cors::Cors,
+                monotone ["cors.origins", "cors.credentials"],
+                why "a page that is not welcome is told so before its request is weighed any further";
+            /// Whether a request with a session cookie must come from a page of the service's own.
+            csrf: $crate::policies::csrf::Csrf,
+                monotone ["csrf"],
+                why "needs to know how the credential came, and which origins `cors` trusts with it";
             /// What a request body may be.
             body: $crate::policies::body::Body,
                 monotone ["body.max", "body.types", "body.json_depth", "body.json_keys", "body.encodings"],

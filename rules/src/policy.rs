@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::content::{Coding, Content};
 use crate::credential::{Carrier, Credential, Doubt, Evidence, KeySource, Login, Vouched};
 use crate::key_file::{Listed, Wrong};
+use crate::origin::Origins;
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
 use crate::strict_json::Limits;
@@ -202,6 +203,8 @@ pub struct IdentityDef {
     pub keys: Option<KeySource>,
     /// The login service that has to be asked for it.
     pub login: Option<Login>,
+    /// Whether its credential may come in a cookie: browsers show it by themselves, whoever's page makes the request.
+    pub ambient: bool,
     /// Whether a verified credential is worth remembering.
     pub remembers: bool,
     /// What an operator should know of it: sentences, without key material.
@@ -272,6 +275,8 @@ pub struct Standing<G: ?Sized> {
 pub struct Gates {
     /// Who calls: the first to which the request shows a credential decides. Empty on a public route.
     pub identities: Vec<Accepted>,
+    /// The origins whose pages may use a caller's cookies, besides the service's own.
+    pub origins: Option<Arc<Origins>>,
     /// Before everybody, for preflights.
     pub preflight: Option<Standing<dyn PreflightGate>>,
     /// Before the body.

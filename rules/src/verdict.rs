@@ -85,6 +85,10 @@ codes! {
     MediaType = "media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "The request's body is of a type that this address does not accept.";
     /// The body does not fit its schema.
     SchemaInvalid = "schema_invalid", UNPROCESSABLE_ENTITY, "Invalid content", "The request does not have the form that this address requires; see `errors`.";
+    /// A page of an origin that is not allowed makes the request.
+    OriginDenied = "origin_denied", FORBIDDEN, "Forbidden", "This address does not accept requests from that page's origin.";
+    /// It cannot be told that the caller's own page makes the request.
+    CsrfFailed = "csrf_failed", FORBIDDEN, "Forbidden", "The request did not come from a page of this service; open the page again and repeat it there.";
     /// The body is not what its type says.
     BodyInvalid = "body_invalid", BAD_REQUEST, "Invalid body", "The request's body could not be read as its type.";
     /// The process or the upstream is at its ceiling.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header::UPGRADE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
@@ -48,6 +49,12 @@ impl View<'_> {
     /// The value that the route's pattern captured under `name`.
     pub fn capture(&self, name: &str) -> Option<&str> {
         self.captures.and_then(|captures| captures.get(name))
+    }
+
+    /// Whether it does something by itself: its method is not a safe one (RFC 9110, section 9.2.1), or it opens a
+    /// connection over which everything may follow.
+    pub fn acts(&self) -> bool {
+        !self.method.is_safe() || self.headers.contains_key(UPGRADE)
     }
 
     /// Now, in whole seconds since the Unix epoch.

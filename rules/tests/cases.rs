@@ -3,8 +3,9 @@
 //! A file has the policies of a route (and of `defaults` around it) and requests with the verdict that each must
 //! get: `pass` or a code. A token is minted from `token`, the changes to good claims, wherever a field or the
 //! query says `{token}`; `certificate` has the claims of the certificate that the client shows, with `from` and `until` in
-//! seconds from now; `as` takes a caller with such facts for granted instead. A request that passes may have the
-//! fields of the upstream's answer in `reply`, and in `answer` what the client must get of it, field by field.
+//! seconds from now; `as` takes a caller with such facts for granted instead, and `via` says how their credential came. A
+//! request may have in `answer` what the client must get, field by field: of the gateway's own answer, or, if it
+//! passes, of the upstream's answer with the fields of `reply`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,8 +21,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rules::credential::{Doubt, Evidence, Vouched};
+use rules::credential::{Doubt, Evidence, Via, Vouched};
 use rules::identities::{self, Making};
 use rules::key_file::{Listed, Wrong};
 use rules::path::Path;
@@ -84,6 +86,7 @@ struct Request {
     header: Map<String, Value>,
     #[serde(rename = "as")]
     caller: Option<Map<String, Value>>,
+    via: Option<String>,
     #[serde(default)]
     body: Body,
     expect: String,
@@ -261,20 +264,19 @@ fn fields(written: &[(String, String)], token: &str) -> HeaderMap {
     fields
 }
 
-/// What the client gets of an answer with the fields of `reply`, sorted by name.
-fn answered(plan: &Plan, view: &View<'_>, reply: &[(String, String)]) -> Vec<(String, String)> {
-    let mut fields = fields(reply, "");
-    plan.reply(view, Speaker::Upstream, &mut fields);
+/// What the client gets of an answer, sorted by name.
+fn answered(plan: &Plan, view: &View<'_>, speaker: Speaker, mut fields: HeaderMap) -> Vec<(String, String)> {
+    plan.reply(view, speaker, &mut fields);
     let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
     let mut told: Vec<_> = fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     told.sort_by(|left, right| left.0.cmp(&right.0));
     told
 }
 
-/// What the client gets of the upstream's answer, if the case has one.
+/// What the client gets, if the case asks.
 type Told = Option<Vec<(String, String)>>;
 
-fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
+fn judge(route: &Route, request: &Request, told: &mut Told) -> Result<(), Refusal> {
     let (method, target) = request.send.split_once(' ').unwrap();
     let method: Method = method.parse().unwrap();
     let (path, query) = match target.split_once('?') {
@@ -282,7 +284,12 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         None => (target, None),
     };
     let path = Path::parse(path.as_bytes())?;
-    let captures = match route.table.find(&method, &path) {
+    let token = request.token.as_ref().map(|changes| mint(changes, &request.header)).unwrap_or_default();
+    let query = query.map(|query| query.replace("{token}", &token));
+    let mut headers = fields(&request.headers, &token);
+    let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS);
+    let asked: Option<Method> = asked.map(|field| field.to_str().unwrap().parse().unwrap());
+    let captures = match route.table.find(asked.as_ref().unwrap_or(&method), &path) {
         Lookup::Found(found) => found.captures,
         Lookup::MethodNotAllowed { .. } => {
             return Err(Refusal::new(Code::MethodNotAllowed, "route", ""));
@@ -290,9 +297,6 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         Lookup::Ambiguous => return Err(Refusal::new(Code::BadRequest, "route", "")),
         Lookup::NoRoute => return Err(Refusal::new(Code::NoRoute, "route", "")),
     };
-    let token = request.token.as_ref().map(|changes| mint(changes, &request.header)).unwrap_or_default();
-    let query = query.map(|query| query.replace("{token}", &token));
-    let mut headers = fields(&request.headers, &token);
     // As for the configuration's own tests: what is not said to be something else is JSON.
     if !headers.contains_key(http::header::CONTENT_TYPE) {
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
@@ -312,28 +316,51 @@ fn judge(route: &Route, request: &Request) -> Result<Told, Refusal> {
         certificate: certificate.as_ref(),
         captures: Some(captures),
         caller: None,
-        via: None,
+        via: request.via.as_deref().map(via),
         now_ms: NOW * 1000,
     };
-    let caller = match (&request.caller, route.identities.first()) {
-        (Some(facts), Some(identity)) => Some(identity.gate.assume(facts)?),
-        _ => match route.plan.presented(&view)? {
-            Some((def, credential)) => {
-                Some(vouched(def.gate.verify(&view, &credential, Evidence::default()))?)
-            }
-            None => None,
-        },
+    let caller = caller(route, request, &mut view);
+    let mut own = HeaderMap::new();
+    let verdict = match (caller, asked.and_then(|_| route.plan.preflight(&view).transpose())) {
+        (_, Some(answer)) => answer.map(|fields| own = fields),
+        (Err(refusal), None) => Err(refusal),
+        (Ok(caller), None) => gates(route, request, &View { caller: caller.as_deref(), ..view }),
     };
-    view.caller = caller.as_deref();
-    route.plan.judge_head(&view, |_, _| false)?;
+    let (speaker, fields) = match (&request.reply, &verdict) {
+        (Some(reply), Ok(())) => (Speaker::Upstream, fields(reply, "")),
+        _ => (Speaker::Gateway, own),
+    };
+    *told = request.answer.as_ref().map(|_| answered(&route.plan, &view, speaker, fields));
+    verdict
+}
+
+fn via(written: &str) -> Via {
+    match written {
+        "header" => Via::Header,
+        "cookie" => Via::Cookie,
+        "query" => Via::Query,
+        "certificate" => Via::Certificate,
+        other => panic!("no credential comes by {other}"),
+    }
+}
+
+fn caller(route: &Route, request: &Request, view: &mut View<'_>) -> Result<Option<Arc<Caller>>, Refusal> {
+    if let (Some(facts), Some(identity)) = (&request.caller, route.identities.first()) {
+        return identity.gate.assume(facts).map(Some);
+    }
+    let Some((def, credential)) = route.plan.presented(view)? else { return Ok(None) };
+    let caller = vouched(def.gate.verify(view, &credential, Evidence::default()))?;
+    view.via = view.via.or(Some(credential.via));
+    Ok(Some(caller))
+}
+
+fn gates(route: &Route, request: &Request, view: &View<'_>) -> Result<(), Refusal> {
+    route.plan.judge_head(view, |_, _| false)?;
     let body = request.body.bytes();
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
-    if route.plan.needs_body(&view) {
-        route.plan.judge_body(&view, &body, |_, _| false)?;
-    }
-    Ok(request.reply.as_ref().map(|reply| answered(&route.plan, &view, reply)))
+    if route.plan.needs_body(view) { route.plan.judge_body(view, &body, |_, _| false) } else { Ok(()) }
 }
 
 fn vouched(verdict: Result<Vouched, Doubt>) -> Result<Arc<Caller>, Refusal> {
@@ -382,15 +409,15 @@ fn every_case_ends_as_it_says() {
                 serde_json::from_value(value).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             let route = compile(&file);
             for request in &file.requests {
-                let verdict = judge(&route, request);
-                let ended = verdict.as_ref().map_or_else(|refusal| refusal.code.name(), |_| "pass");
+                let mut told = None;
+                let verdict = judge(&route, request, &mut told);
+                let ended = verdict.as_ref().map_or_else(|refusal| refusal.code.name(), |()| "pass");
                 passed += usize::from(verdict.is_ok());
                 refused += usize::from(verdict.as_ref().is_err_and(|refusal| refusal.gate == key));
                 let (file, about) = (name(&path), &request.about);
-                let told = verdict.as_ref().ok().and_then(Option::as_ref);
-                assert_eq!(request.reply.is_some(), request.answer.is_some(), "{key}/{file}: {about}");
-                edited += usize::from(told.is_some() && request.reply.as_ref() != told);
-                if told != request.answer.as_ref() {
+                assert!(request.reply.is_none() || request.answer.is_some(), "{key}/{file}: {about}");
+                edited += usize::from(request.reply.is_some() && request.reply != told);
+                if told != request.answer {
                     wrong.push(format!("{key}/{file}: {about}: the client gets {told:?}"));
                 }
                 if ended != request.expect {

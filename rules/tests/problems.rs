@@ -503,6 +503,112 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"require": {"signed_in_within": "0"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {"signed_in_within": "999ms"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {}}), "require", "`require` requires nothing"),
+        (json!({"cors": {"credentials": false}}), "cors", "`cors` names no origin"),
+        (json!({"cors": {"origins": []}}), "cors.origins", "`origins` is empty"),
+        (
+            json!({"cors": {"origins": ["null"]}}),
+            "cors.origins[0]",
+            "`null` is not an origin: sandboxed frames",
+        ),
+        (
+            json!({"cors": {"origins": ["shop.test"]}}),
+            "cors.origins[0]",
+            "`shop.test` is not an origin: it has no",
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test/"]}}),
+            "cors.origins[0]",
+            "something follows the host",
+        ),
+        (json!({"cors": {"origins": ["https://a@shop.test"]}}), "cors.origins[0]", "it names a user"),
+        (
+            json!({"cors": {"origins": ["https://Shop.test"]}}),
+            "cors.origins[0]",
+            "is not as browsers write it",
+        ),
+        (
+            json!({"cors": {"origins": ["https://*.test"]}}),
+            "cors.origins[0]",
+            "would admit everybody's domains",
+        ),
+        (
+            json!({"cors": {"origins": ["https://a*.test"]}}),
+            "cors.origins[0]",
+            "does not stand for whole subdomains",
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test", "https://shop.test:443"]}}),
+            "cors.origins[1]",
+            "`https://shop.test` is there twice",
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test", "*"], "credentials": true}}),
+            "cors.origins[1]",
+            "`credentials: true` goes only with `origins` that are written out one by one",
+        ),
+        (
+            json!({"cors": {"origins": ["https://*.shop.test"], "credentials": true}}),
+            "cors.origins[0]",
+            "`credentials: true` goes only with `origins`",
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test"], "credentials": true, "headers": ["a", "*"]}}),
+            "cors.headers[1]",
+            "`credentials: true` goes only with `headers`",
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test"], "credentials": true, "expose": ["*"]}}),
+            "cors.expose[0]",
+            "`credentials: true` goes only with `expose`",
+        ),
+        (json!({"cors": {"origins": ["*"], "methods": []}}), "cors.methods", "`methods` is empty"),
+        (
+            json!({"cors": {"origins": ["*"], "methods": ["get"]}}),
+            "cors.methods[0]",
+            "`get` is not a method that",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "methods": ["*"]}}),
+            "cors.methods[0]",
+            "`*` is not a method that",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "methods": ["GET", "TRACE"]}}),
+            "cors.methods[1]",
+            "`TRACE` is not a",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "methods": ["GET", "GET"]}}),
+            "cors.methods[1]",
+            "`GET` is there twice",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "headers": ["x y"]}}),
+            "cors.headers[0]",
+            "`x y` is not a header name",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "headers": ["x_y"]}}),
+            "cors.headers[0]",
+            "`x_y` is not a header name",
+        ),
+        (json!({"cors": {"origins": ["*"], "headers": ["*", "*"]}}), "cors.headers[1]", "`*` is there twice"),
+        (
+            json!({"cors": {"origins": ["*"], "expose": ["etag", "ETag"]}}),
+            "cors.expose[1]",
+            "`ETag` is there twice",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "max_age": "25h"}}),
+            "cors.max_age",
+            "`max_age: 25h` is not a number of seconds up to a day",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "max_age": "1500ms"}}),
+            "cors.max_age",
+            "is not a number of seconds",
+        ),
+        (json!({"csrf": "off"}), "csrf", "`csrf: off` has no effect: nothing switches it on"),
         // They load, and cannot stand on the route.
         (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
         (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
@@ -628,6 +734,38 @@ fn wrong_widenings() -> Vec<(Value, WrongValue)> {
                 json!({"identity": ["session", "partner"]}),
                 "identity[1]",
                 "`partner` is not among the inherited identities `session`",
+            ),
+        ),
+        (
+            json!({"cors": {"origins": ["https://*.shop.test"]}}),
+            (
+                json!({"cors": {"origins": ["https://a.shop.test", "https://shop.test"]}}),
+                "cors.origins[1]",
+                "`https://shop.test` is not among the inherited origins, which widens",
+            ),
+        ),
+        (
+            json!({"cors": {"origins": ["https://shop.test"]}}),
+            (
+                json!({"cors": {"credentials": true}}),
+                "cors.credentials",
+                "`credentials: true` lets other sites' pages use a caller's cookies, which widens",
+            ),
+        ),
+        (
+            json!({"cors": {"origins": ["https://*.shop.test"], "headers": ["*"]}}),
+            (
+                json!({"cors": {"credentials": true}}),
+                "cors.credentials",
+                "`credentials: true` goes only with `origins`",
+            ),
+        ),
+        (
+            json!({"csrf": "cookie_sessions"}),
+            (
+                json!({"csrf": "off"}),
+                "csrf",
+                "`csrf: off` lets other sites' pages act in a visitor's session, which widens",
             ),
         ),
         (

@@ -15,8 +15,33 @@ const OPEN: &[(&str, &str, Change)] = &[
     ("an unknown key at the top", "routes", |c| {
         c.set("rotues", json!([]));
     }),
-    ("a key of a later milestone", "cors", |c| {
+    ("a key of a later milestone", "limits", |c| {
+        c.set("defaults.limits", json!(["anyone"]));
+    }),
+    ("every page with the visitor's cookies", "credentials", |c| {
         c.set("defaults.cors", json!({ "origins": ["*"], "credentials": true }));
+    }),
+    ("every subdomain with the visitor's cookies", "credentials", |c| {
+        c.set("defaults.cors", json!({ "origins": ["https://*.example.test"], "credentials": true }));
+    }),
+    ("every page's fields with the visitor's cookies", "credentials", |c| {
+        let cors = json!({ "origins": ["https://shop.test"], "credentials": true, "headers": ["*"] });
+        c.set("defaults.cors", cors);
+    }),
+    ("a route for more pages", "cors.origins", |c| {
+        c.set("defaults.cors", json!({ "origins": ["https://shop.test"] }));
+        c.route("list")["cors"] = json!({ "origins": ["https://shop.test", "https://evil.test"] });
+    }),
+    ("a route for the visitor's cookies", "cors.credentials", |c| {
+        c.set("defaults.cors", json!({ "origins": ["https://shop.test"] }));
+        c.route("list")["cors"] = json!({ "credentials": true });
+    }),
+    ("a route for everybody's pages in a visitor's session", "csrf", |c| {
+        c.set("defaults.csrf", "cookie_sessions");
+        c.route("list")["csrf"] = json!("off");
+    }),
+    ("a guard that is off where there is none", "csrf", |c| {
+        c.set("defaults.csrf", "off");
     }),
     ("a tenant in the path that nothing binds", "tenant", |c| {
         c.route("list").as_object_mut().unwrap().shift_remove("tenant");

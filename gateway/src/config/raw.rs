@@ -416,6 +416,9 @@ pub struct RawTest {
     /// route's first. Without it the request has no credential.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub caller: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The origin of the page that sends it, as browsers write it into the field `Origin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Method and path with query.
     pub send: String,
     /// Header fields.

@@ -9,6 +9,7 @@ use rules::path::Path;
 use rules::route::Lookup;
 use rules::verdict::{Code, Refusal};
 
+use crate::config::raw::Mode;
 use crate::visit::Visit;
 
 /// The gate's name for what is refused here.
@@ -68,7 +69,15 @@ fn preflight(visit: &mut Visit, head: &Parts) -> Result<Option<HeaderMap>, Refus
         return Ok(None);
     }
     visit.found = Some((found.index, found.captures.spans()));
-    visit.plan().preflight(&visit.view(head))
+    let observing = found.route.mode == Mode::Observe;
+    match visit.plan().preflight(&visit.view(head)) {
+        // Nobody is answered for the upstream what it might not have answered: it goes on like any request.
+        Err(refusal) if observing => {
+            (visit.found, visit.refusal, visit.observed) = (None, Some(refusal), true);
+            Ok(None)
+        }
+        answer => answer,
+    }
 }
 
 /// Reads the host into the visit; the host to redirect to, if it is not the canonical one.

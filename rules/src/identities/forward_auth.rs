@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::COOKIE;
 use http::{HeaderName, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,7 @@ pub(super) fn compile(raw: &RawForwardAuth, making: &Making<'_>) -> Result<Ident
         tells: mapping.tells(),
         owns,
         login: Some(login),
+        ambient: send.contains(&COOKIE),
         remembers: cache > 0,
         ..making.def(Arc::new(ForwardAuth {
             send,

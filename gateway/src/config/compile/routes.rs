@@ -270,6 +270,7 @@ fn identities(
         ("identity", raw.identity.is_some()),
         ("require", raw.require.is_some()),
         ("tenant", raw.tenant.is_some()),
+        ("csrf", raw.csrf.is_some()),
     ];
     for (key, written) in contradictions {
         if written {

@@ -30,6 +30,13 @@ fn test(index: usize, raw: &RawTest, identities: &[&str], at: &Place) -> Result<
         return Err(problem.remedy(suggest::remedy_or_all(&named, identities)));
     }
     let mut headers: Vec<_> = raw.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    if let Some(origin) = &raw.origin {
+        if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
+            let problem = at.key("origin").problem("the test's `headers` name an origin too");
+            return Err(problem.remedy("remove one of them"));
+        }
+        headers.push(("origin".to_owned(), origin.clone()));
+    }
     if raw.body.is_some() {
         assume_json(&mut headers);
     }

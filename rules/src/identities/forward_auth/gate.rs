@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::{COOKIE, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::super::GATE;
 use super::super::mapping::{Mapping, header_value};
-use crate::credential::{Credential, Doubt, Evidence, LoginAnswer, Question, Via, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, LoginAnswer, Question, Via, Vouched};
 use crate::policy::IdentityGate;
 use crate::verdict::{Code, Refusal};
 use crate::view::{Caller, Reading, View};
@@ -62,6 +62,10 @@ impl IdentityGate for ForwardAuth {
 
     fn assume(&self, facts: &Map<String, Value>) -> Result<Arc<Caller>, Refusal> {
         Ok(Arc::new(self.complete(self.mapping.assume(facts))))
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        self.send.contains(&AUTHORIZATION).then_some(Carrier::Bearer)
     }
 }
 
