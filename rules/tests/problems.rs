@@ -503,6 +503,17 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"require": {"signed_in_within": "0"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {"signed_in_within": "999ms"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {}}), "require", "`require` requires nothing"),
+        // They load, and cannot stand on the route.
+        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
+        (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
+        (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
+        (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
+    ]
+}
+
+/// Of whose pages may do anything, and of what they may.
+fn wrong_pages() -> Vec<WrongValue> {
+    vec![
         (json!({"cors": {"credentials": false}}), "cors", "`cors` names no origin"),
         (json!({"cors": {"origins": []}}), "cors.origins", "`origins` is empty"),
         (
@@ -561,6 +572,11 @@ fn wrong_values() -> Vec<WrongValue> {
             "cors.expose[0]",
             "`credentials: true` goes only with `expose`",
         ),
+    ]
+}
+
+fn wrong_terms() -> Vec<WrongValue> {
+    vec![
         (json!({"cors": {"origins": ["*"], "methods": []}}), "cors.methods", "`methods` is empty"),
         (
             json!({"cors": {"origins": ["*"], "methods": ["get"]}}),
@@ -609,11 +625,6 @@ fn wrong_values() -> Vec<WrongValue> {
             "is not a number of seconds",
         ),
         (json!({"csrf": "off"}), "csrf", "`csrf: off` has no effect: nothing switches it on"),
-        // They load, and cannot stand on the route.
-        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
-        (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
-        (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
-        (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
     ]
 }
 
@@ -795,7 +806,9 @@ fn all() -> Vec<Problem> {
     for (changes, place, part) in wrong_partners() {
         all.extend(told(partner(changes.clone()).map(|_| ()), &changes, place, part));
     }
-    for (inner, place, part) in wrong_values().into_iter().chain(wrong_places()) {
+    for (inner, place, part) in
+        wrong_values().into_iter().chain(wrong_places()).chain(wrong_pages()).chain(wrong_terms())
+    {
         all.extend(told(
             scopes(&json!({}), &inner, &["session", "partner", "internal"]),
             &inner,

@@ -374,7 +374,6 @@ fn request() -> impl Strategy<Value = Request> {
             (query, headers, body, declares_length, page),
         )| {
             Request {
-                page,
                 credentials,
                 path,
                 query,
@@ -385,6 +384,7 @@ fn request() -> impl Strategy<Value = Request> {
                 claims,
                 body,
                 declares_length,
+                page,
             }
         },
     )
@@ -393,7 +393,6 @@ fn request() -> impl Strategy<Value = Request> {
 /// A request that says nothing, for gates that look at the answer.
 fn quiet() -> Request {
     Request {
-        page: (Via::Header, None),
         credentials: Vec::new(),
         path: ("acme", "acme"),
         query: None,
@@ -404,6 +403,7 @@ fn quiet() -> Request {
         claims: json!({}),
         body: String::new(),
         declares_length: false,
+        page: (Via::Header, None),
     }
 }
 

@@ -78,6 +78,21 @@ async fn what_changes_something_comes_from_a_page_of_ones_own() {
 }
 
 #[tokio::test]
+async fn a_signed_token_in_a_cookie_is_a_session_too() {
+    let stage = stage(|c| {
+        c.set("identities.session.token_from", json!(["header", "cookie:__Host-session"]));
+        c.set("defaults.csrf", "cookie_sessions");
+    })
+    .await;
+    let cookie = format!("__Host-session={}", stage.token());
+    let foreign = post(&[("cookie", &cookie), ("origin", EVIL)]);
+    assert_eq!(stage.send(foreign).await.verdict(), "403 csrf_failed");
+    stage.assert_untouched().await;
+    assert_eq!(stage.send(post(&[("cookie", &cookie), ("origin", OWN)])).await.verdict(), "200");
+    assert_eq!(stage.send(post(&[("origin", EVIL)]).bearer(&stage.token())).await.verdict(), "200");
+}
+
+#[tokio::test]
 async fn a_websocket_is_not_hijacked() {
     let (_login, stage) = guarded(|_| {}).await;
     let fields = |more: &[(&'static str, &str)]| {

@@ -125,6 +125,7 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
         owns: mapping.owns(),
         keys: fetched,
         hides: places.hides(),
+        ambient: places.is_ambient(),
         remembers: true,
         notes,
         ..making.def(Arc::new(Jwt { places, verifier, keys: given, mapping, revoked }))

@@ -85,6 +85,11 @@ impl TokenFrom {
         self.parameters.clone()
     }
 
+    /// Whether a token may come in a cookie.
+    pub(super) fn is_ambient(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
     /// The one token of the request, if there is one.
     pub(super) fn find<'v>(&self, view: &View<'v>) -> Result<Option<Credential<'v>>, Refusal> {
         let mut found: Option<Credential<'v>> = None;

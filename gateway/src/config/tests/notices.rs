@@ -24,9 +24,13 @@ const SIGNING: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gH
     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
 fn warnings(keys: &str) -> Vec<String> {
+    warnings_of(CONFIGURATION, keys)
+}
+
+fn warnings_of(configuration: &str, keys: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("portcullis.yaml");
-    std::fs::write(&path, CONFIGURATION).unwrap();
+    std::fs::write(&path, configuration).unwrap();
     std::fs::write(folder.path().join("keys.json"), format!(r#"{{"keys":[{keys}]}}"#)).unwrap();
     load(&path, Purpose::Serve).unwrap_or_else(|broken| panic!("{}", broken.text(false))).warnings
 }
@@ -42,4 +46,15 @@ fn a_key_that_is_left_out_is_told() {
         "{told:?}"
     );
     assert!(!told[0].contains("c2VjcmV0"), "{told:?}");
+}
+
+#[test]
+fn a_session_in_a_cookie_is_guarded_or_told() {
+    let cookie = CONFIGURATION
+        .replace("    audience: app\n", "    audience: app\n    token_from: [header, \"cookie:s\"]\n");
+    let told = warnings_of(&cookie, SIGNING);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("the route chat takes a session from a cookie"), "{told:?}");
+    let guarded = cookie.replace("identity: session }", "identity: session, csrf: cookie_sessions }");
+    assert_eq!(warnings_of(&guarded, SIGNING), Vec::<String>::new());
 }
