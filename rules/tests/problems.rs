@@ -196,6 +196,12 @@ fn wrong_identities() -> Vec<WrongValue> {
             "`tenant` is not a fact of this identity",
         ),
         (json!({"forward": {"X-Id": "user", "x-id": "user"}}), "forward.x-id", "`x-id` is there twice"),
+    ]
+}
+
+/// The same, from `keys` on.
+fn wrong_keys() -> Vec<WrongValue> {
+    vec![
         (json!({"keys": {}}), "keys", "`keys` needs exactly one source"),
         (
             json!({"keys": {"secret": "long", "file": "empty.json"}}),
@@ -463,6 +469,12 @@ fn wrong_values() -> Vec<WrongValue> {
             "cookies.except.a.reason",
             "`yes` is not a reason",
         ),
+    ]
+}
+
+/// The same, of what is required.
+fn wrong_requirements() -> Vec<WrongValue> {
+    vec![
         (json!({"require": {"claims": {"": true}}}), "require.claims.", "a claim needs a name"),
         (json!({"require": {"claims": {"/a~": true}}}), "require.claims./a~", "`~` is written ~0"),
         (
@@ -503,11 +515,6 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"require": {"signed_in_within": "0"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {"signed_in_within": "999ms"}}), "require.signed_in_within", "less than a second"),
         (json!({"require": {}}), "require", "`require` requires nothing"),
-        // They load, and cannot stand on the route.
-        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
-        (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
-        (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
-        (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
     ]
 }
 
@@ -625,6 +632,16 @@ fn wrong_terms() -> Vec<WrongValue> {
             "is not a number of seconds",
         ),
         (json!({"csrf": "off"}), "csrf", "`csrf: off` has no effect: nothing switches it on"),
+    ]
+}
+
+/// They load, and cannot stand on the route.
+fn unfit() -> Vec<WrongValue> {
+    vec![
+        (json!({"identity": "session", "tenant": "path.tenant"}), "tenant[0]", "`session` tells no tenant"),
+        (json!({"identity": "session", "tenant": "path.org"}), "tenant[0]", "pattern captures no `org`"),
+        (json!({"identity": "session", "require": {"roles": ["a"]}}), "require.roles", "tells no roles"),
+        (json!({"identity": "session", "require": {"scopes": ["a"]}}), "require.scopes", "tells no scopes"),
     ]
 }
 
@@ -792,7 +809,7 @@ fn wrong_widenings() -> Vec<(Value, WrongValue)> {
 
 fn all() -> Vec<Problem> {
     let mut all = Vec::new();
-    for (changes, place, part) in wrong_identities() {
+    for (changes, place, part) in wrong_identities().into_iter().chain(wrong_keys()) {
         all.extend(told(identity(changes.clone()).map(|_| ()), &changes, place, part));
     }
     for (changes, place, part) in wrong_logins() {
@@ -806,9 +823,9 @@ fn all() -> Vec<Problem> {
     for (changes, place, part) in wrong_partners() {
         all.extend(told(partner(changes.clone()).map(|_| ()), &changes, place, part));
     }
-    for (inner, place, part) in
-        wrong_values().into_iter().chain(wrong_places()).chain(wrong_pages()).chain(wrong_terms())
-    {
+    let values =
+        [wrong_values(), wrong_requirements(), wrong_pages(), wrong_terms(), unfit(), wrong_places()];
+    for (inner, place, part) in values.into_iter().flatten() {
         all.extend(told(
             scopes(&json!({}), &inner, &["session", "partner", "internal"]),
             &inner,

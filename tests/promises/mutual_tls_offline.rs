@@ -90,7 +90,7 @@ async fn the_commands_know_certificates() {
     let unknown = site.run(&["explain", "GET /machines/a"]).await.expect(0).stdout;
     assert!(unknown.contains(REQUIRED), "{unknown}");
     let minted = site.run(&["token", "--identity", "worker"]).await.expect(2).stderr;
-    assert!(minted.contains("nobody shows the identity `worker` by a token"), "{minted}");
+    assert!(minted.contains("the identity `worker` has no tokens"), "{minted}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certs::{KeyPair, Store, sources};
+use certs::KeyPair;
 use rules::identities::RawIdentity;
 use rules::identities::jwt::RawJwt;
 use rules::key_file::{Listed, Wrong};
@@ -23,7 +23,9 @@ use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, interpolate, key_file, parse, suggest};
-use crate::snapshot::{CertificateSource, Snapshot, Test};
+use crate::snapshot::{Snapshot, Test};
+
+mod certificates;
 
 /// The largest configuration, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -114,13 +116,13 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     problems.extend(found.into_iter().filter(is_new));
     let Some(raw) = raw else { return Err(broken(source, problems)) };
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let shelf = Shelf::fill(&raw, base, purpose);
+    let shelf = Shelf::fill(&raw, base.clone(), purpose);
     let compiled = compile(&raw, &shelf);
     let placed = |fault: Fault| {
         let problem = Problem { span: Some(find(&tree, &fault.place)), ..Problem::whole(fault.message) };
         problem.maybe_remedy(fault.remedy)
     };
-    let (files, faults, mut warnings) = shelf.close();
+    let (mut files, faults, mut warnings) = shelf.close();
     problems.extend(faults.into_iter().map(placed).filter(is_new));
     let snapshot = match compiled {
         Ok(snapshot) if problems.is_empty() => snapshot,
@@ -131,12 +133,10 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
         }
     };
     warnings.extend(notices(&snapshot));
-    let mut files: BTreeSet<PathBuf> = files;
     files.insert(path.to_owned());
     let mut certificates = Vec::new();
     if purpose == Purpose::Serve {
-        let base = path.parent().unwrap_or(Path::new(""));
-        match open_certificates(&snapshot, base, &mut files, &mut warnings) {
+        match certificates::open(&snapshot, &base, &mut files, &mut warnings) {
             Ok(pairs) => certificates = pairs,
             Err(faults) => return Err(broken(source, faults.into_iter().map(placed).collect())),
         }
@@ -353,51 +353,4 @@ fn is_test_key(secret: &[u8]) -> bool {
     [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"]
         .iter()
         .any(|prefix| secret.starts_with(prefix))
-}
-
-fn open_certificates(
-    snapshot: &Snapshot,
-    base: &Path,
-    files: &mut BTreeSet<PathBuf>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<KeyPair>, Vec<Fault>> {
-    let Some(https) = &snapshot.site.https else { return Ok(Vec::new()) };
-    let at = Place::root().key("listen").key("https").key("certificates");
-    let (mut pairs, mut faults) = (Vec::new(), Vec::new());
-    for (index, source) in https.certificates.iter().enumerate() {
-        let at = at.item(index);
-        let opened = match source {
-            CertificateSource::SelfSigned(names) => {
-                sources::dev::self_signed(names).map(|made| (made.pair, Vec::new()))
-            }
-            CertificateSource::Files { cert, key } => {
-                let (cert, key) = (base.join(cert), base.join(key));
-                files.extend([cert.clone(), key.clone()]);
-                sources::files::load(&cert, &key).map(|loaded| (loaded.pair, loaded.warnings))
-            }
-        };
-        let made = matches!(source, CertificateSource::SelfSigned(_));
-        match opened {
-            Ok((pair, _))
-                if pair.is_self_signed() && !made && snapshot.environment == Environment::Production =>
-            {
-                faults.push(
-                    at.problem("the certificate is self-signed, which production refuses")
-                        .remedy("use one that clients trust, or `environment: development`"),
-                );
-            }
-            Ok((pair, noticed)) => {
-                pairs.push(pair);
-                warnings.extend(noticed);
-            }
-            Err(error) => faults.push(at.problem(error.to_string())),
-        }
-    }
-    let store = Store::new(pairs.clone());
-    for host in snapshot.site.served.iter().filter(|host| !store.covers(host)) {
-        warnings.push(format!(
-            "no certificate covers the host {host}: clients that ask for it by name are refused"
-        ));
-    }
-    if faults.is_empty() { Ok(pairs) } else { Err(faults) }
 }
