@@ -1,5 +1,5 @@
 //! The way of a request: accept → dispatch → enforce → forward → inspect → log, and refuse, the only mouth that
-//! says no. The phases are plain functions over a [`Visit`] and a request head; this file hangs them into
+//! says no. The phases are plain functions over a [`Visit`](crate::visit::Visit) and a request head; this file hangs them into
 //! Pingora's hooks, and [`crate::judge`] walks the same functions offline.
 
 use std::os::fd::RawFd;

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -11,10 +12,13 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerAp
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::ShutdownWatch;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Connection, Edge, EdgeLimits, EdgeSettings, Io, becomes_true};
+
+/// How long the streams of a connection that has ended may take to be logged.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves a connection until either side has enough.
 pub(super) async fn serve<A>(edge: &Edge<A>, io: Io, limits: EdgeLimits)
@@ -28,6 +32,7 @@ where
         settings: Arc::clone(&edge.settings),
         retiring: retiring.clone(),
         running: AtomicUsize::new(0),
+        idle: Notify::new(),
         options: server_options(&limits),
         limits,
     });
@@ -40,7 +45,7 @@ where
     let (mut draining, mut leaving, mut waiting) = (false, false, true);
     loop {
         tokio::select! {
-            _ = &mut conversation => return,
+            _ = &mut conversation => break,
             () = &mut drained, if !draining => {
                 draining = true;
                 retiring.send_replace(true);
@@ -52,13 +57,15 @@ where
             }
             () = &mut clock, if waiting => {
                 if leaving && streams.running.load(Ordering::Relaxed) == 0 || streams.connection.requests() == 0 {
-                    return;
+                    break;
                 }
                 waiting = leaving;
                 clock.as_mut().reset(Instant::now() + limits.idle);
             }
         }
     }
+    // A stream outlives its connection by what is still to be logged of it.
+    let _ = timeout(LAST_WORDS, streams.all_ended()).await;
 }
 
 fn server_options(limits: &EdgeLimits) -> HttpServerOptions {
@@ -75,8 +82,23 @@ struct Streams<A> {
     /// Becomes true when no further request is wanted; Pingora then sends GOAWAY.
     retiring: watch::Sender<bool>,
     running: AtomicUsize,
+    /// Told when no stream runs any more.
+    idle: Notify,
     options: HttpServerOptions,
     limits: EdgeLimits,
+}
+
+impl<A> Streams<A> {
+    async fn all_ended(&self) {
+        loop {
+            // Asked for before the count is read, so that no end in between is missed.
+            let idle = self.idle.notified();
+            if self.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
 }
 
 #[async_trait]
@@ -86,7 +108,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Streams<A> {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let _running = Running::new(&self.running);
+        let _running = Running::new(&self.running, &self.idle);
         if self.connection.count_request() >= self.limits.requests_per_connection
             || self.connection.is_outdated(&self.settings.load())
         {
@@ -108,17 +130,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Streams<A> {
 }
 
 /// Counts a stream for as long as it runs.
-struct Running<'a>(&'a AtomicUsize);
+struct Running<'a>(&'a AtomicUsize, &'a Notify);
 
 impl<'a> Running<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
+    fn new(count: &'a AtomicUsize, idle: &'a Notify) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+        Self(count, idle)
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.fetch_sub(1, Ordering::Release) == 1 {
+            self.1.notify_waiters();
+        }
     }
 }
