@@ -124,6 +124,11 @@ impl<'b> Content<'b> {
         Ok(Self { bytes: Cow::Owned(plain), limits, json: OnceCell::new() })
     }
 
+    /// Whether it was packed when it came.
+    pub fn was_packed(&self) -> bool {
+        matches!(self.bytes, Cow::Owned(_))
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
