@@ -12,26 +12,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use crate::token::{Algorithm, KeySet};
 use crate::verdict::Refusal;
 use crate::view::Caller;
-
-/// How a credential came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// In a header field that a client sets on purpose.
-    Header,
-    /// In a cookie.
-    Cookie,
-    /// In the query.
-    Query,
-    /// In the TLS handshake.
-    Certificate,
-}
-
-impl Via {
-    /// Whether a browser shows it by itself, whoever's page makes the request.
-    pub fn is_ambient(self) -> bool {
-        matches!(self, Self::Cookie | Self::Certificate)
-    }
-}
+pub use crate::view::Via;
 
 /// Where a client that has a credential as text puts it.
 #[derive(Clone, Debug, PartialEq, Eq)]

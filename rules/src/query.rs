@@ -14,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use crate::strict_json::folded;
+use crate::names::{folded, joined};
 
 /// Readers disagree about a parameter: a sentence for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +94,6 @@ pub fn is_twin(key: &str, name: &str) -> bool {
 /// A twin, or `tenantId` for `tenant_id`: what maps JSON or queries to protocol buffers takes either.
 fn is_alias(key: &str, name: &str) -> bool {
     is_twin(key, name) || joined(key).eq(joined(name))
-}
-
-/// A name without what separates its words.
-pub(crate) fn joined(name: &str) -> impl Iterator<Item = char> {
-    let from = name.find(|letter| !matches!(letter, '-' | '_')).unwrap_or(0);
-    let (start, words) = name.split_at_checked(from).unwrap_or(("", name));
-    // `_id` and `id` are different things in many a document.
-    start.chars().chain(folded(words).filter(|letter| !matches!(letter, '-' | '_')))
 }
 
 /// Up to a NUL, without blanks, control characters and marks around it.

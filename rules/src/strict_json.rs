@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::query::joined;
+use crate::names::joined;
 
 /// Reads a whole document.
 ///
@@ -88,11 +88,6 @@ pub fn check_prototypes(document: &Value) -> Result<(), &'static str> {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
-}
-
-/// Upper case first: `ſ` and the Kelvin sign have no other way to `s` and `k`.
-pub(crate) fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// What a body is by its header fields.

@@ -7,7 +7,6 @@ use http::header::UPGRADE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
-use crate::credential::Via;
 use crate::route::Captures;
 
 /// The facts of one request, as every gate sees them.
@@ -61,6 +60,19 @@ impl View<'_> {
     pub fn now(&self) -> i64 {
         self.now_ms.div_euclid(1000)
     }
+}
+
+/// How a credential came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// In a header field that a client sets on purpose.
+    Header,
+    /// In a cookie.
+    Cookie,
+    /// In the query.
+    Query,
+    /// In the TLS handshake.
+    Certificate,
 }
 
 /// A client's certificate, after its chain was verified.

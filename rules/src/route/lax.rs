@@ -7,7 +7,7 @@ use super::Leaf;
 use super::captures::Spans;
 use super::pattern::{Pattern, Segment};
 use super::tree::{Group, Node};
-use crate::strict_json::folded;
+use crate::names::folded;
 
 /// The shapes of a table's patterns once they are folded, each with the groups that fold to it.
 #[derive(Clone, Debug, Default)]
