@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificates::Pair;
 use crate::{Certificates, within};
 
 /// How much of each body is kept.
@@ -126,7 +127,12 @@ impl Backend {
 
     /// TLS for `name`, HTTP/2 or HTTP/1.1 by ALPN.
     pub async fn https(certificates: &Certificates, name: &str) -> Self {
-        Self::on_tcp("https", Some(certificates.server_config(&[name], &["h2", "http/1.1"]))).await
+        Self::https_as(&certificates.issue(&[name])).await
+    }
+
+    /// The same, showing this certificate.
+    pub async fn https_as(pair: &Pair) -> Self {
+        Self::on_tcp("https", Some(pair.server_config(&["h2", "http/1.1"]))).await
     }
 
     async fn on_tcp(scheme: &str, tls: Option<Arc<rustls::ServerConfig>>) -> Self {

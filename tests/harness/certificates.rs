@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertifiedIssuer, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PublicKeyData as _,
 };
 pub use rcgen::{CertificateParams, DnType, SanType};
 use rustls::pki_types::pem::PemObject as _;
@@ -96,9 +99,15 @@ impl Certificates {
 
     /// A server of these names.
     pub fn server_config(&self, names: &[&str], alpn: &[&str]) -> Arc<ServerConfig> {
-        let pair = self.issue(names);
-        let chain = vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()];
-        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+        self.issue(names).server_config(alpn)
+    }
+}
+
+impl Pair {
+    /// A server that shows this certificate.
+    pub fn server_config(&self, alpn: &[&str]) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_slice(self.cert.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -108,6 +117,12 @@ impl Certificates {
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
+}
+
+/// The SHA-256 of a key's public half, as browsers pin it.
+pub fn pin(key: &str) -> String {
+    let public = KeyPair::from_pem(key).unwrap().subject_public_key_info();
+    STANDARD.encode(digest(&SHA256, &public))
 }
 
 /// Named explicitly: with two providers compiled in, the process default panics.

@@ -12,6 +12,7 @@
 )]
 
 pub mod backend;
+pub mod browser;
 pub mod certificates;
 pub mod client;
 pub mod configuration;

@@ -13,6 +13,7 @@ mod api_keys;
 mod bodies_are_checked;
 mod bodies_arrive_unchanged;
 mod broken_files;
+mod browsers;
 mod cannot_be_open;
 mod commands;
 mod cookie_sessions;
