@@ -64,7 +64,7 @@ impl Browser {
         let mut command = Command::new(EXECUTABLE);
         command.args(FLAGS).arg(format!("--ignore-certificate-errors-spki-list={}", pins.join(",")));
         command.arg(format!("--user-data-dir={}", profile.path().display())).arg("about:blank");
-        command.env_clear().env("HOME", profile.path());
+        command.env_clear().env("HOME", profile.path()).env("TMPDIR", profile.path());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path))).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the browser starts");

@@ -28,6 +28,11 @@ async (action, credentials, url, token) => {
     const input = '<input name=to value=mallory>';
     return leave('form', { action: url, method: 'POST', enctype: 'text/plain', target, innerHTML: input }, 'submit');
   };
+  const frame = () => {
+    const name = 'frame' + Math.random();
+    document.documentElement.append(Object.assign(document.createElement('iframe'), { name }));
+    return name;
+  };
   const text = { 'content-type': 'text/plain' };
   const json = { 'content-type': 'application/json' };
   const actions = {
@@ -44,11 +49,8 @@ async (action, credentials, url, token) => {
     'blind-get': () => read({ mode: 'no-cors' }),
     'blind-post': () => read({ mode: 'no-cors', method: 'POST', headers: text, body: 'a' }),
     'beacon': () => (navigator.sendBeacon(url, 'a'), '-'),
-    'form-frame': () => {
-      const name = 'frame' + Math.random();
-      document.documentElement.append(Object.assign(document.createElement('iframe'), { name }));
-      return form(name);
-    },
+    'form-frame': () => form(frame()),
+    'form-bounce': () => form(frame()),
     'form-window': () => form('_blank'),
     'link': () => leave('a', { href: url, target: '_blank' }, 'click'),
     'image': () => load('img', { src: url }, 'shown'),
