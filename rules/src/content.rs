@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::Read as _;
 
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use schemars::JsonSchema;
@@ -112,14 +112,19 @@ impl<'b> Content<'b> {
     /// # Errors
     /// When it is too large or not soundly packed.
     pub fn unpack(bytes: &[u8], coding: Coding, max: u64, limits: Limits) -> Result<Self, Packed> {
-        let mut plain = Vec::new();
+        let (mut plain, mut rest) = (Vec::new(), bytes);
+        let most = max.saturating_add(1);
         let read = match coding {
-            Coding::Gzip => MultiGzDecoder::new(bytes).take(max.saturating_add(1)).read_to_end(&mut plain),
-            Coding::Deflate => ZlibDecoder::new(bytes).take(max.saturating_add(1)).read_to_end(&mut plain),
+            Coding::Gzip => GzDecoder::new(&mut rest).take(most).read_to_end(&mut plain),
+            Coding::Deflate => ZlibDecoder::new(&mut rest).take(most).read_to_end(&mut plain),
         };
         let length = read.map_err(|_| Packed::Broken)?;
         if u64::try_from(length).map_or(true, |length| length > max) {
             return Err(Packed::TooLarge);
+        }
+        // Some readers unpack what follows the first member as well, some leave it.
+        if !rest.is_empty() {
+            return Err(Packed::Broken);
         }
         Ok(Self { bytes: Cow::Owned(plain), limits, json: OnceCell::new() })
     }
@@ -169,6 +174,10 @@ mod tests {
             let cut = packed.get(..packed.len() - 5).unwrap();
             assert_eq!(Content::unpack(cut, coding, 7, Limits::LOOSE).err(), Some(Packed::Broken));
             assert_eq!(Content::unpack(plain, coding, 7, Limits::LOOSE).err(), Some(Packed::Broken));
+        }
+        for more in [gzip(b" "), gzip(b""), b"\0".to_vec()] {
+            let two = [gzip(plain), more].concat();
+            assert_eq!(Content::unpack(&two, Coding::Gzip, 99, Limits::LOOSE).err(), Some(Packed::Broken));
         }
         let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
         assert!(bomb.len() < 100_000);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::spot::Spot;
 use super::{Tenant, Wanted};
-use crate::content::Content;
+use crate::content::{self, Content};
 use crate::policy::{BodyGate, HeadGate, Policy, Verdict};
 use crate::query;
 use crate::strict_json::{self, Kind};
@@ -83,9 +83,10 @@ impl HeadGate for InHead {
 pub(super) struct InBody(pub(super) Arc<Places>);
 
 impl BodyGate for InBody {
-    /// A form's fields may be taken for the query's parameters; Rack takes a body without a type for a form.
+    /// A form's fields may be taken for the query's parameters. Rack takes a body without a type, or with an empty
+    /// one, for a form; PHP and others read the beginning of a type that is none.
     fn needs(&self, view: &View<'_>) -> bool {
-        let untyped = || view.has_body && !view.headers.contains_key(CONTENT_TYPE);
+        let untyped = || view.has_body && !matches!(content::media_type(view.headers), Ok(Some(_)));
         !self.0.body.is_empty() || untyped() || is_of(view, b"application/x-www-form-urlencoded")
     }
 
