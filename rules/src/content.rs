@@ -88,6 +88,7 @@ pub fn is_json(essence: &str) -> bool {
 /// The content of one request.
 pub struct Content<'b> {
     bytes: Cow<'b, [u8]>,
+    unpacked: bool,
     limits: Limits,
     json: OnceCell<Result<Value, String>>,
 }
@@ -104,7 +105,7 @@ pub enum Packed {
 impl<'b> Content<'b> {
     /// Content as it came.
     pub fn plain(bytes: &'b [u8], limits: Limits) -> Self {
-        Self { bytes: Cow::Borrowed(bytes), limits, json: OnceCell::new() }
+        Self { bytes: Cow::Borrowed(bytes), unpacked: false, limits, json: OnceCell::new() }
     }
 
     /// Content unpacked, up to `max` bytes: what is larger is given up as soon as it shows.
@@ -126,7 +127,12 @@ impl<'b> Content<'b> {
         if !rest.is_empty() {
             return Err(Packed::Broken);
         }
-        Ok(Self { bytes: Cow::Owned(plain), limits, json: OnceCell::new() })
+        Ok(Self { bytes: Cow::Owned(plain), unpacked: true, limits, json: OnceCell::new() })
+    }
+
+    /// Whether it came packed.
+    pub fn is_unpacked(&self) -> bool {
+        self.unpacked
     }
 
     /// Its bytes.

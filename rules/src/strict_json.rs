@@ -101,7 +101,7 @@ pub(crate) fn folded(name: &str) -> impl Iterator<Item = char> {
 /// # Errors
 /// What else a reader could take it for.
 pub fn check_fields(fields: &HeaderMap) -> Result<(), &'static str> {
-    match kind(fields)? {
+    match kind(fields, false)? {
         Kind::Json => Ok(()),
         Kind::Form | Kind::Other => Err("the body's Content-Type is not application/json"),
     }
@@ -121,10 +121,10 @@ pub enum Kind {
 /// What the body is to every reader.
 ///
 /// # Errors
-/// When it is packed, or in another charset than UTF-8.
-pub fn kind(fields: &HeaderMap) -> Result<Kind, &'static str> {
+/// When it is packed, and not `unpacked`, or in another charset than UTF-8.
+pub fn kind(fields: &HeaderMap, unpacked: bool) -> Result<Kind, &'static str> {
     let mut codings = fields.get_all(CONTENT_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if !unpacked && codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err("the body has a Content-Encoding, and a gate reads it as it came");
     }
     let kind = fields.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
@@ -376,7 +376,7 @@ mod tests {
             assert!(check(&[("content-type", kind)]).is_err(), "{kind}");
         }
         let form = HeaderValue::from_static("Application/X-WWW-Form-urlencoded; charset=utf-8");
-        assert_eq!(kind(&HeaderMap::from_iter([(http::header::CONTENT_TYPE, form)])), Ok(Kind::Form));
+        assert_eq!(kind(&HeaderMap::from_iter([(http::header::CONTENT_TYPE, form)]), false), Ok(Kind::Form));
         assert!(check(&[]).is_err(), "some frameworks read a body without a type as a form");
         let json = ("content-type", "application/json");
         assert!(check(&[json, ("content-encoding", "gzip")]).is_err());

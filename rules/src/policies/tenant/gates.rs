@@ -53,7 +53,7 @@ impl Places {
         if content.bytes().is_empty() && self.body.iter().all(|wanted| wanted.optional) {
             return Ok(Document::Nothing);
         }
-        match strict_json::kind(view.headers).map_err(invalid)? {
+        match strict_json::kind(view.headers, content.is_unpacked()).map_err(invalid)? {
             Kind::Json => {
                 let document = content.json().map_err(|why| invalid(why.to_owned()))?;
                 strict_json::check_prototypes(document).map_err(invalid)?;
