@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::Read as _;
 
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use schemars::JsonSchema;
@@ -88,6 +88,7 @@ pub fn is_json(essence: &str) -> bool {
 /// The content of one request.
 pub struct Content<'b> {
     bytes: Cow<'b, [u8]>,
+    unpacked: bool,
     limits: Limits,
     json: OnceCell<Result<Value, String>>,
 }
@@ -104,7 +105,7 @@ pub enum Packed {
 impl<'b> Content<'b> {
     /// Content as it came.
     pub fn plain(bytes: &'b [u8], limits: Limits) -> Self {
-        Self { bytes: Cow::Borrowed(bytes), limits, json: OnceCell::new() }
+        Self { bytes: Cow::Borrowed(bytes), unpacked: false, limits, json: OnceCell::new() }
     }
 
     /// Content unpacked, up to `max` bytes: what is larger is given up as soon as it shows.
@@ -112,21 +113,26 @@ impl<'b> Content<'b> {
     /// # Errors
     /// When it is too large or not soundly packed.
     pub fn unpack(bytes: &[u8], coding: Coding, max: u64, limits: Limits) -> Result<Self, Packed> {
-        let mut plain = Vec::new();
+        let (mut plain, mut rest) = (Vec::new(), bytes);
+        let most = max.saturating_add(1);
         let read = match coding {
-            Coding::Gzip => MultiGzDecoder::new(bytes).take(max.saturating_add(1)).read_to_end(&mut plain),
-            Coding::Deflate => ZlibDecoder::new(bytes).take(max.saturating_add(1)).read_to_end(&mut plain),
+            Coding::Gzip => GzDecoder::new(&mut rest).take(most).read_to_end(&mut plain),
+            Coding::Deflate => ZlibDecoder::new(&mut rest).take(most).read_to_end(&mut plain),
         };
         let length = read.map_err(|_| Packed::Broken)?;
         if u64::try_from(length).map_or(true, |length| length > max) {
             return Err(Packed::TooLarge);
         }
-        Ok(Self { bytes: Cow::Owned(plain), limits, json: OnceCell::new() })
+        // Some readers unpack what follows the first member as well, some leave it.
+        if !rest.is_empty() {
+            return Err(Packed::Broken);
+        }
+        Ok(Self { bytes: Cow::Owned(plain), unpacked: true, limits, json: OnceCell::new() })
     }
 
-    /// Whether it was packed when it came.
-    pub fn was_packed(&self) -> bool {
-        matches!(self.bytes, Cow::Owned(_))
+    /// Whether it came packed.
+    pub fn is_unpacked(&self) -> bool {
+        self.unpacked
     }
 
     /// Its bytes.
@@ -174,6 +180,10 @@ mod tests {
             let cut = packed.get(..packed.len() - 5).unwrap();
             assert_eq!(Content::unpack(cut, coding, 7, Limits::LOOSE).err(), Some(Packed::Broken));
             assert_eq!(Content::unpack(plain, coding, 7, Limits::LOOSE).err(), Some(Packed::Broken));
+        }
+        for more in [gzip(b" "), gzip(b""), b"\0".to_vec()] {
+            let two = [gzip(plain), more].concat();
+            assert_eq!(Content::unpack(&two, Coding::Gzip, 99, Limits::LOOSE).err(), Some(Packed::Broken));
         }
         let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
         assert!(bomb.len() < 100_000);

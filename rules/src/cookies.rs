@@ -12,11 +12,10 @@ use crate::query::{Ambiguous, is_twin};
 /// When it is there more than once, under a name that some readers take for it, or in or between quotes, which some
 /// readers take for one value.
 pub fn find<'h>(fields: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Ambiguous> {
-    let mut found = None;
-    // HTTP/2 may split one field into several (RFC 9113, section 8.2.3).
+    let (mut found, mut quoted) = (None, false);
+    // HTTP/2 may split one field into several (RFC 9113, section 8.2.3), which the backend gets as one.
     for field in fields.get_all(COOKIE) {
         let field = field.to_str().map_err(|_| Ambiguous("the Cookie field is not ASCII"))?;
-        let mut quoted = false;
         // Older readers also split at commas.
         let pairs =
             field.split(';').flat_map(|part| part.split(',').map(move |pair| (pair, part.contains(','))));
@@ -116,6 +115,7 @@ mod tests {
             &["session=a; se.ssion=b; session[x]=c"],
             &["x=\"1; session=a; y=2\""],
             &["x=\"1; y=2; session=a"],
+            &["x=\"1", "session=a", "y=2\""],
         ] {
             assert!(find(&fields(values), "session").is_err(), "{values:?}");
         }

@@ -172,6 +172,7 @@ fn fetched(changes: Value) -> Value {
 fn wrong_identities() -> Vec<WrongValue> {
     vec![
         (json!({"issuer": "http://issuer.test/"}), "issuer", "over plain http is refused in production"),
+        (json!({"issuer": "HTTP://issuer.test/"}), "issuer", "over plain http is refused in production"),
         (json!({"issuer": ""}), "issuer", "`issuer` is empty"),
         (json!({"audience": ""}), "audience", "`audience` is empty"),
         (json!({"audience": []}), "audience", "`audience` is empty"),

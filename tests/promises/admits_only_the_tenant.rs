@@ -265,3 +265,26 @@ async fn keyed(algorithms: &[Algorithm], form: &str) -> Stage {
     })
     .await
 }
+
+/// RFC 9113, section 8.2.1: over HTTP/1 the backend would get the type without its blank, and read the form.
+#[tokio::test]
+async fn a_form_does_not_hide_behind_a_blank() {
+    let stage = stage(|c| {
+        c.add_route(json!({ "name": "search", "match": "POST /search", "tenant": "query.tenant" }));
+    })
+    .await;
+    let ask = Ask::new("POST", "/search?tenant=acme").body("tenant=globex").bearer(&stage.token());
+    for kind in [
+        "application/x-www-form-urlencoded",
+        " application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "\tmultipart/form-data; boundary=x",
+        "",
+    ] {
+        for client in [stage.http1(), stage.http2()] {
+            let reply = client.send(ask.clone().header("content-type", kind)).await;
+            assert!(reply.status.is_client_error(), "{kind:?}: {}", reply.verdict());
+        }
+    }
+    stage.assert_untouched().await;
+}

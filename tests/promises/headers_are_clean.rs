@@ -24,6 +24,12 @@ const SPOOFED: &[&str] = &[
     "forwarded",
     "x-model-key",
     "X_Model_Key",
+    "x.user.id",
+    "x~tenant!id",
+    "x-forwarded.for",
+    "x.forwarded.user",
+    "x.real.ip",
+    "x.model.key",
 ];
 
 /// Every kind of route: public, identified, with a tenant, with a body gate.

@@ -51,7 +51,9 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     for name in visit.snapshot.owned.iter().chain(&FORWARDING) {
         upstream.remove(name);
     }
-    let ours = |name: &&HeaderName| FAMILIES.iter().any(|family| name.as_str().starts_with(family));
+    let ours = |name: &&HeaderName| {
+        FAMILIES.iter().any(|family| name.as_str().starts_with(family)) || is_twin(name, visit)
+    };
     for name in head.headers.keys().filter(ours) {
         upstream.remove(name);
     }
@@ -68,6 +70,26 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     for (name, value) in visit.route().iter().flat_map(|route| &route.upstream.inject) {
         upstream.set(name.clone(), value.clone());
     }
+}
+
+/// Whether a backend that writes `_` for whatever is no letter and no digit, as CGI and its heirs do, could take a
+/// field for one that only the gateway sets.
+fn is_twin(name: &HeaderName, visit: &Visit) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.as_str().bytes().all(plain) {
+        return false;
+    }
+    let folded: String =
+        name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let injected = visit.route().into_iter().flat_map(|route| &route.upstream.inject).map(|(name, _)| name);
+    FAMILIES.iter().any(|family| folded.starts_with(family))
+        || visit
+            .snapshot
+            .owned
+            .iter()
+            .chain(&FORWARDING)
+            .chain(injected)
+            .any(|known| known.as_str() == folded)
 }
 
 /// The target: the very path that was matched, and the query as it came but for credentials.

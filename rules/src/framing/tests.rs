@@ -288,6 +288,10 @@ fn parsed_fields_meet_the_same_rules() {
     assert!(!check(&[("connection", "authorization")]));
     assert!(!check(&[("", "a")]));
     assert!(!check(&[("x", "a\nb")]));
+    assert!(check(&[("x", "a b"), ("y", "")]));
+    for blank in [" a", "a ", "\ta", "a\t", " "] {
+        assert!(!check(&[("x", blank)]), "{blank:?}");
+    }
     assert!(check_target(b"/a?b").is_ok());
     for bad in [&b""[..], b"*", b"a", b"/a b", b"/%", b"/%4", b"/%00", b"/..", b"http://a/"] {
         assert!(check_target(bad).is_err(), "{}", bad.escape_ascii());

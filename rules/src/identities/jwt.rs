@@ -132,10 +132,15 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
     })
 }
 
+/// Whether an address is plain http; schemes have no case (RFC 3986, section 3.1).
+pub(super) fn is_plain(address: &str) -> bool {
+    address.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
+}
+
 /// Issuer, audience, and how far off a clock may be.
 fn parties(raw: &RawJwt, making: &Making<'_>, problems: &mut Vec<Problem>) {
     let at = &making.at;
-    if making.production && raw.issuer.starts_with("http://") {
+    if making.production && is_plain(&raw.issuer) {
         problems.push(
             at.key("issuer")
                 .problem("an issuer over plain http is refused in production")

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Making;
+use super::jwt::is_plain;
 use crate::credential::{KeySource, KeysAt};
 use crate::host::Host;
 use crate::problem::{Place, Problem};
@@ -120,7 +121,7 @@ fn fetched(
 /// Whether the issuer's name is an address that its configuration can be below.
 fn discoverable(issuer: &str, making: &Making<'_>, problems: &mut Vec<Problem>) {
     let at = making.at.key("issuer");
-    let told_of = issuer.is_empty() || (making.production && issuer.starts_with("http://"));
+    let told_of = issuer.is_empty() || (making.production && is_plain(issuer));
     if !told_of {
         address(issuer, making.production, &at, problems);
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::spot::Spot;
 use super::{Tenant, Wanted};
-use crate::content::Content;
+use crate::content::{self, Content};
 use crate::policy::{BodyGate, HeadGate, Policy, Verdict};
 use crate::query;
 use crate::strict_json::{self, Kind};
@@ -53,7 +53,7 @@ impl Places {
         if content.bytes().is_empty() && self.body.iter().all(|wanted| wanted.optional) {
             return Ok(Document::Nothing);
         }
-        match strict_json::kind(view.headers, content.was_packed()).map_err(invalid)? {
+        match strict_json::kind(view.headers, content.is_unpacked()).map_err(invalid)? {
             Kind::Json => {
                 let document = content.json().map_err(|why| invalid(why.to_owned()))?;
                 strict_json::check_prototypes(document).map_err(invalid)?;
@@ -83,9 +83,10 @@ impl HeadGate for InHead {
 pub(super) struct InBody(pub(super) Arc<Places>);
 
 impl BodyGate for InBody {
-    /// A form's fields may be taken for the query's parameters; Rack takes a body without a type for a form.
+    /// A form's fields may be taken for the query's parameters. Rack takes a body without a type, or with an empty
+    /// one, for a form; PHP and others read the beginning of a type that is none.
     fn needs(&self, view: &View<'_>) -> bool {
-        let untyped = || view.has_body && !view.headers.contains_key(CONTENT_TYPE);
+        let untyped = || view.has_body && !matches!(content::media_type(view.headers), Ok(Some(_)));
         !self.0.body.is_empty() || untyped() || is_of(view, b"application/x-www-form-urlencoded")
     }
 
