@@ -124,6 +124,11 @@ impl TokenFrom {
             Some(token) if token.via != Via::Header && has_bearer(view.headers) => {
                 Err(invalid("there is a bearer token beside the one in the cookie or the query"))
             }
+            // Another identity must not decide beside a token that the backend may read all the same.
+            None if self.header && has_bearer(view.headers) => {
+                let why = "the Authorization field has a bearer token that not every reader would find";
+                Err(Refusal::new(Code::TokenMissing, GATE, why))
+            }
             found => Ok(found),
         }
     }
