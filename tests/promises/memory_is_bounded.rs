@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use harness::{Ask, Client, Reply, Stage, json, stage};
+use harness::{Ask, Client, Reply, Stage, stage};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -92,8 +92,6 @@ async fn a_thousand_held_bodies_against_the_ceiling() {
     let stage = stage(|c| {
         c.set("listen.limits.connections_per_ip", 2000).set("listen.limits.buffered_bytes", "32MiB");
         c.set("listen.limits.body_timeout", "120s").set("listen.limits.idle", "120s");
-        c.set("defaults.body", json!({ "max": "1MiB", "json_depth": 9 }));
-        c.route("documents")["body"] = json!({ "max": "1MiB" });
     })
     .await;
     let body = format!(r#"{{"tenant_id":"acme","pad":"{}"#, "a".repeat(SIZE));
