@@ -84,7 +84,9 @@ impl Hash for Item<'_> {
             Value::String(text) => text.hash(into),
             Value::Array(items) => {
                 items.len().hash(into);
-                items.iter().for_each(|item| Item(item, state).hash(into));
+                for item in items {
+                    Item(item, state).hash(into);
+                }
             }
             Value::Object(members) => {
                 members.len().hash(into);
