@@ -7,8 +7,13 @@ use serde_json::Value;
 use crate::strict_json;
 use crate::verdict::Fault;
 
+mod unique;
+
 /// Faults that are told of one document: enough to mend it, and no work for whoever sends a long list of them.
 const MOST_FAULTS: usize = 16;
+/// Values in a document whose faults are told one by one. The library collects every fault of a document, and of each
+/// alternative, before the first is seen: a hundred bytes of memory and more for each byte of a body.
+const MOST_VALUES: usize = 1000;
 /// Bytes of a pointer that are told; the names in it are the client's own.
 const MOST_POINTER: usize = 200;
 
@@ -16,6 +21,8 @@ const MOST_POINTER: usize = 200;
 #[derive(Clone, Debug)]
 pub struct Schema {
     validator: Validator,
+    /// Whether a fault may carry those of every alternative.
+    alternatives: bool,
 }
 
 impl Schema {
@@ -41,12 +48,14 @@ impl Schema {
             .should_validate_formats(true)
             // Regular expressions in time linear in the text: the texts are strangers'.
             .with_pattern_options(PatternOptions::regex())
+            .with_keyword(unique::KEYWORD, unique::keyword)
             .build(document);
         let validator = built.map_err(|error| at(error.schema_path().as_str(), &error))?;
-        Ok(Self { validator })
+        Ok(Self { validator, alternatives: has_alternatives(document) })
     }
 
-    /// What is wrong with a document: where, and by which keyword. Empty for one that fits.
+    /// What is wrong with a document: where, and by which keyword. Empty for one that fits. Of a long one the first
+    /// fault alone is told, or only that there is one where a schema has alternatives.
     pub fn faults(&self, document: &Value) -> Vec<Fault> {
         if self.validator.is_valid(document) {
             return Vec::new();
@@ -60,10 +69,35 @@ impl Schema {
                 keyword: error.kind().keyword().to_owned(),
             }
         };
+        if counted(document, MOST_VALUES).is_none() {
+            let whole = || Fault { pointer: String::new(), keyword: "schema".to_owned() };
+            let first = if self.alternatives { None } else { self.validator.validate(document).err() };
+            return vec![first.map_or_else(whole, fault)];
+        }
         let mut faults: Vec<Fault> =
             self.validator.iter_errors(document).take(MOST_FAULTS).map(fault).collect();
         faults.dedup();
         faults
+    }
+}
+
+fn has_alternatives(schema: &Value) -> bool {
+    match schema {
+        Value::Array(items) => items.iter().any(has_alternatives),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| matches!(name.as_str(), "anyOf" | "oneOf") || has_alternatives(value)),
+        _ => false,
+    }
+}
+
+/// What is left of `most` when every value in a document took one; nothing when there are more.
+fn counted(document: &Value, most: usize) -> Option<usize> {
+    let left = most.checked_sub(1)?;
+    match document {
+        Value::Array(items) => items.iter().try_fold(left, |left, item| counted(item, left)),
+        Value::Object(members) => members.values().try_fold(left, |left, value| counted(value, left)),
+        _ => Some(left),
     }
 }
 
@@ -98,8 +132,32 @@ mod tests {
         assert_eq!(told(json!({ "name": "a", "tags": [1, "x", 3, "y"] })), ["/tags/1 type", "/tags/3 type"]);
         assert_eq!(told(json!({ "name": "a", "mail": "nobody" })), ["/mail format"]);
         assert_eq!(told(json!({ "name": "a", "deep": { "a/b": 2 } })), ["/deep/a~1b const"]);
-        let many = json!({ "name": "a", "tags": vec!["x"; 1000] });
+        let many = json!({ "name": "a", "tags": vec!["x"; 100] });
         assert_eq!(schema.faults(&many).len(), MOST_FAULTS);
+    }
+
+    #[test]
+    fn of_a_long_document_little_is_told() {
+        let long = json!({ "tags": vec!["x"; MOST_VALUES] });
+        let tags = json!({ "properties": { "tags": { "items": { "type": "integer" } } } });
+        let either = json!({ "anyOf": [tags, { "required": ["name"] }] });
+        for (schema, pointer, keyword) in [(tags, "/tags/0", "type"), (either, "", "schema")] {
+            let schema = Schema::compile(&schema).unwrap();
+            let fault = Fault { pointer: pointer.to_owned(), keyword: keyword.to_owned() };
+            assert_eq!(schema.faults(&long), [fault]);
+            assert_eq!(schema.faults(&json!({ "tags": [], "name": vec![1; MOST_VALUES] })), []);
+        }
+    }
+
+    #[test]
+    fn equal_items_are_told() {
+        let schema = Schema::compile(&json!({ "items": { "type": "number" }, "uniqueItems": true })).unwrap();
+        assert_eq!(schema.faults(&json!([1, 2, 1.5])), []);
+        let fault = Fault { pointer: String::new(), keyword: "uniqueItems".to_owned() };
+        assert_eq!(schema.faults(&json!([1, 2, 1.0])), [fault]);
+        let loose = Schema::compile(&json!({ "uniqueItems": false })).unwrap();
+        assert_eq!(loose.faults(&json!([1, 1])), []);
+        assert!(Schema::parse(br#"{"uniqueItems": 1}"#).is_err());
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! A client that says exactly what a test wants to say, over HTTP/1.1 or HTTP/2.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+use std::io::Result;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -14,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -23,6 +28,9 @@ use crate::{Certificates, within};
 
 /// Where the good requests go.
 pub const HOST: &str = "app.example.test";
+
+/// The pieces of a body that is sent without a length.
+const PIECE: usize = 16 * 1024;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -41,6 +49,8 @@ pub struct Ask {
     pub body: Bytes,
     /// Sent in pieces without a length.
     pub chunked: bool,
+    /// Sent in pieces of which the last never comes.
+    pub stalls: bool,
 }
 
 impl Ask {
@@ -53,6 +63,7 @@ impl Ask {
             headers: Vec::new(),
             body: Bytes::new(),
             chunked: false,
+            stalls: false,
         }
     }
 
@@ -100,6 +111,13 @@ impl Ask {
         self
     }
 
+    /// The body in pieces, and no end to it.
+    #[must_use]
+    pub fn stalled(mut self) -> Self {
+        self.stalls = true;
+        self
+    }
+
     fn request(&self, version: Version) -> Request<Body> {
         let uri = if version == Version::HTTP_2 {
             format!("https://{}{}", self.host, self.target)
@@ -114,10 +132,15 @@ impl Ask {
             let name: HeaderName = name.parse().unwrap();
             request = request.header(name, HeaderValue::from_str(value).unwrap());
         }
-        let body = if self.chunked {
-            let pieces: Vec<Bytes> = self.body.chunks(16 * 1024).map(Bytes::copy_from_slice).collect();
-            StreamBody::new(stream::iter(pieces.into_iter().map(|piece| Ok(Frame::data(piece)))))
-                .boxed_unsync()
+        let whole = self.body.clone();
+        let pieces = (0..whole.len()).step_by(PIECE).map(move |at| {
+            let piece = whole.slice(at..whole.len().min(at + PIECE));
+            Ok(Frame::data(piece))
+        });
+        let body = if self.stalls {
+            StreamBody::new(stream::iter(pieces).chain(stream::pending())).boxed_unsync()
+        } else if self.chunked {
+            StreamBody::new(stream::iter(pieces)).boxed_unsync()
         } else {
             Full::new(self.body.clone()).boxed_unsync()
         };
@@ -209,9 +232,10 @@ impl Client {
     }
 
     /// A new connection, ready for requests.
-    pub async fn connect(&self) -> std::io::Result<Connection> {
+    pub async fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
+        let stream = Attentive(stream);
         match &self.tls {
             None => Connection::over(stream, self.http2).await,
             Some((config, sni)) => {
@@ -228,13 +252,44 @@ impl Client {
     }
 
     /// Like [`Client::send`], where the connection may break.
-    pub async fn try_send(&self, ask: Ask) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn try_send(
+        &self,
+        ask: Ask,
+    ) -> std::result::Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
         let exchange = async {
             let mut connection = self.connect().await?;
             Ok(connection.try_send(ask).await?)
         };
         // Boxed: a handshake and a connection are too large to be copied around by value.
         within("an answer", Box::pin(exchange)).await
+    }
+}
+
+/// A stream that is still read when the other end takes no more: a server may answer before the end of a body and
+/// close, and what it said is there to be read (RFC 9112, section 9.6). hyper gives it up when a write fails.
+struct Attentive(TcpStream);
+
+impl AsyncRead for Attentive {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Attentive {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        match Pin::new(&mut self.get_mut().0).poll_write(cx, bytes) {
+            // The end, or the reset, is left for the reader to find behind whatever came before it.
+            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => Poll::Pending,
+            written => written,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
     }
 }
 
@@ -256,10 +311,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    async fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        http2: bool,
-    ) -> std::io::Result<Self> {
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, http2: bool) -> Result<Self> {
         let io = TokioIo::new(stream);
         if http2 {
             let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
@@ -292,11 +344,22 @@ impl Connection {
         }
     }
 
+    /// Sends, and reads the whole answer: several at a time over HTTP/2.
+    pub fn start(
+        &mut self,
+        ask: &Ask,
+    ) -> impl Future<Output = hyper::Result<Reply>> + Send + 'static + use<> {
+        let Sender::Two(sender) = &self.sender else { panic!("HTTP/1 has one request at a time") };
+        let (mut sender, request) = (sender.clone(), ask.request(Version::HTTP_2));
+        async move {
+            sender.ready().await?;
+            whole(sender.send_request(request).await?).await
+        }
+    }
+
     /// Sends and reads the whole answer.
     pub async fn try_send(&mut self, ask: Ask) -> hyper::Result<Reply> {
-        let (head, body) = self.open(&ask).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Reply { status: head.status, headers: head.headers, body, version: head.version })
+        whole(self.open(&ask).await?).await
     }
 
     /// Like [`Connection::try_send`], failing the test when there is no answer.
@@ -311,6 +374,12 @@ impl Connection {
         };
         within("the connection to be closed", gone).await;
     }
+}
+
+async fn whole(answer: Response<Incoming>) -> hyper::Result<Reply> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Reply { status: head.status, headers: head.headers, body, version: head.version })
 }
 
 /// The next piece of a body, `None` at its end.

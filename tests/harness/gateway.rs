@@ -96,6 +96,14 @@ impl Gateway {
         assert!(status.success(), "kill -s {name} {id}");
     }
 
+    /// The most memory that the process has had resident so far, in bytes; fails when it is gone.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("the gateway runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the gateway runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.expect("VmHWM, which a process that has ended lacks").parse::<u64>().unwrap() * 1024
+    }
+
     /// Waits for the process to exit by itself.
     pub async fn exited(&mut self) -> i32 {
         let status = within("the gateway to exit", self.child.wait()).await.unwrap();

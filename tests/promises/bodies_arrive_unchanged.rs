@@ -1,5 +1,6 @@
 //! A body arrives byte for byte or not at all.
 
+use harness::raw::Raw;
 use harness::{Ask, Client, Stage, json, sha256, stage};
 
 const SIZES: &[usize] = &[0, 1, 65_535, 65_536, 65_537, 5 * 1024 * 1024];
@@ -147,6 +148,30 @@ async fn too_large_a_body_does_not_arrive() {
         arrives(&stage, &stage.http1(), path, &document("acme", *max), false).await;
         arrives(&stage, &stage.http2(), path, &document("acme", *max), true).await;
     }
+}
+
+/// A refusal comes before the body's end, and is there for whoever reads only after having sent everything
+/// (RFC 9112, section 9.6).
+#[tokio::test]
+async fn a_refusal_waits_for_who_is_still_writing() {
+    let stage = stage(|_| {}).await;
+    for (path, chunked) in [("documents", false), ("documents", true), ("files", false)] {
+        let body = document("acme", 12 * 1024 * 1024);
+        let framing = if chunked { "transfer-encoding: chunked" } else { "content-length: 12582912" };
+        let head = format!(
+            "POST /v1/acme/{path} HTTP/1.1\r\nhost: app.example.test\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\n{framing}\r\n\r\n{}",
+            stage.token(),
+            if chunked { "c00000\r\n" } else { "" }
+        );
+        let mut raw = Raw::tls(stage.gateway.https(), &stage.certificates, &["http/1.1"]).await;
+        let taken =
+            raw.write(&[head.as_bytes(), &body, if chunked { b"\r\n0\r\n\r\n" } else { b"" }].concat()).await;
+        let reply = raw.reply().await;
+        assert!(taken, "{path} {chunked}: reset while the body was on its way");
+        assert_eq!((reply.status, reply.code().as_str()), (Some(413), "body_too_large"), "{path} {chunked}");
+    }
+    stage.assert_untouched().await;
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod house;
 mod keys_by_url;
 mod log_tells_all;
 mod malformed_requests;
+mod memory_is_bounded;
 mod mutual_tls;
 mod mutual_tls_offline;
 mod no_inert_key;

@@ -7,12 +7,13 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::refuse::Answer;
-use crate::mends::held_body;
+use crate::mends::held_body::{self, BodyLimits};
 
-/// How much of a refused request's body is read for the client's sake, and for how long: closing with bytes
-/// unread would reset the connection, and the client would never see the answer.
-const LINGER_BYTES: usize = 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(1);
+/// What of a refused request's body is read for the client's sake: closing with bytes unread would reset the
+/// connection, and a client that writes to the end before it reads would never see the answer. More than a body may
+/// have by default, since many a one is just over its limit; a client that pauses is not waited for.
+const LINGER: BodyLimits =
+    BodyLimits { max: 16 * 1024 * 1024, per_read: Duration::from_secs(1), total: Duration::from_secs(5) };
 
 /// Writes the whole answer. The connection is kept only if no request body is left on it.
 pub(super) async fn write(session: &mut Session, answer: Answer) -> Result<()> {
@@ -31,7 +32,7 @@ pub(super) async fn write(session: &mut Session, answer: Answer) -> Result<()> {
         session.write_response_body(Some(answer.body), true).await?;
     }
     if unread {
-        held_body::linger(session, LINGER_BYTES, LINGER).await;
+        held_body::linger(session, LINGER).await;
     }
     Ok(())
 }

@@ -36,7 +36,9 @@ pub struct RawBody {
     /// The content codings that are accepted: `gzip`, `deflate`. Without it: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encodings: Option<Vec<Coding>>,
-    /// A file with a JSON Schema (2020-12) that the body must fit. An inherited one holds as well.
+    /// A file with a JSON Schema (2020-12) that the body must fit. An inherited one holds as well. Where several
+    /// alternatives (`anyOf`, `oneOf`) lead back to themselves, each level of a body may double the work: set
+    /// `json_depth` to the depth that is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
 }

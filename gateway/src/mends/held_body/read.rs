@@ -159,20 +159,19 @@ fn reframe(session: &mut Session, length: usize) -> Result<()> {
     if length > 0 || was_framed { request.insert_header(CONTENT_LENGTH, length) } else { Ok(()) }
 }
 
-/// Reads and drops what an HTTP/1 client still sends after it was refused, up to so many bytes and so long.
+/// Reads and drops what an HTTP/1 client still sends after it was refused, within limits.
 ///
 /// A connection that is closed with bytes unread is reset, and a reset takes the refusal with it: the client
-/// would see a broken connection instead of a 413. Call it after the answer was written.
-pub async fn linger(session: &mut Session, most: usize, patience: Duration) {
+/// would see a broken connection instead of a 413 (RFC 9112, section 9.6). Call it after the answer was written.
+pub async fn linger(session: &mut Session, limits: BodyLimits) {
     if session.as_http1().is_none() {
         return;
     }
-    let deadline = Instant::now() + patience;
-    let mut left = most;
-    while let Ok(Ok(Some(piece))) = timeout_at(deadline, session.read_request_body()).await {
+    let deadline = Instant::now() + limits.total;
+    let mut left = limits.max;
+    while left > 0 {
+        let patience = deadline.min(Instant::now() + limits.per_read);
+        let Ok(Ok(Some(piece))) = timeout_at(patience, session.read_request_body()).await else { return };
         left = left.saturating_sub(piece.len());
-        if left == 0 {
-            return;
-        }
     }
 }

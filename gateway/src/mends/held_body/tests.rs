@@ -55,7 +55,7 @@ impl ProxyHttp for Mended {
             Err(BodyFault::NoRoom) => 503,
         };
         session.respond_error(status).await?;
-        linger(session, 16 * MEBIBYTE, SECOND.saturating_mul(20)).await;
+        linger(session, BodyLimits { max: 16 * MEBIBYTE, ..LIMITS }).await;
         Ok(true)
     }
 
