@@ -114,6 +114,7 @@ impl Making<'_> {
             keys: None,
             login: None,
             ambient: false,
+            bearer: false,
             remembers: false,
             notes: Vec::new(),
         }

@@ -205,6 +205,8 @@ pub struct IdentityDef {
     pub login: Option<Login>,
     /// Whether its credential may come in a cookie: browsers show it by themselves, whoever's page makes the request.
     pub ambient: bool,
+    /// Whether it reads `Authorization: Bearer`. Where another identity decides, that field was not verified.
+    pub bearer: bool,
     /// Whether a verified credential is worth remembering.
     pub remembers: bool,
     /// What an operator should know of it: sentences, without key material.

@@ -280,6 +280,7 @@ fn identities() -> BTreeMap<String, Arc<IdentityDef>> {
                 keys: None,
                 login: None,
                 ambient: false,
+                bearer: false,
                 remembers: false,
                 notes: Vec::new(),
             };

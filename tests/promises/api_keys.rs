@@ -255,6 +255,28 @@ async fn of_several_identities_the_first_that_is_shown_a_credential_decides() {
 }
 
 #[tokio::test]
+async fn a_bearer_that_nobody_verified_goes_no_further() {
+    let certificates = Certificates::new();
+    let site = Site::furnished(&certificates);
+    site.write(FILE, &[reader(), writer()].concat());
+    let stage = stage_with(Backend::http().await, certificates, site, |c| {
+        partners(c);
+        c.route("anything")["identity"] = json!(["partner", "session"]);
+        c.route("anything")["relax"] = json!({ "identity": "people and machines" });
+    })
+    .await;
+    let (token, forged) = (stage.token(), stage.issuer.forged(&json!({})));
+    for (ask, passed) in [
+        (Ask::get("/any/a").header(FIELD, READER).bearer(&forged), None),
+        (Ask::get("/any/a").header(FIELD, READER).bearer(&token), None),
+        (Ask::get("/any/a").bearer(&token), Some(format!("Bearer {token}"))),
+    ] {
+        assert_eq!(stage.send(ask).await.verdict(), "200");
+        assert_eq!(stage.backend.last().header("authorization").map(str::to_owned), passed);
+    }
+}
+
+#[tokio::test]
 async fn a_test_and_explain_say_by_which_identity() {
     let site = Site::furnished(&Certificates::new());
     site.write(FILE, &[reader(), writer()].concat());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
@@ -57,6 +57,9 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     for name in head.headers.keys().filter(ours) {
         upstream.remove(name);
     }
+    if has_unverified_bearer(visit) {
+        upstream.remove(&AUTHORIZATION);
+    }
     let proto = if visit.secure { "https" } else { "http" };
     set(upstream, HeaderName::from_static("x-forwarded-for"), &forwarded_for(visit, head));
     upstream.set(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
@@ -70,6 +73,16 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     for (name, value) in visit.route().iter().flat_map(|route| &route.upstream.inject) {
         upstream.set(name.clone(), value.clone());
     }
+}
+
+/// Whether the route takes bearer tokens, and another of its identities decided who calls: a backend that believes
+/// the token would believe what nobody verified.
+fn has_unverified_bearer(visit: &Visit) -> bool {
+    let (Some(route), Some(caller)) = (visit.route(), &visit.caller) else { return false };
+    let mut identities = route.identities.iter();
+    route.identities.len() > 1
+        && identities.any(|identity| identity.bearer)
+        && !route.identities.iter().any(|identity| identity.bearer && identity.name == caller.identity)
 }
 
 /// Whether a backend that writes `_` for whatever is no letter and no digit, as CGI and its heirs do, could take a

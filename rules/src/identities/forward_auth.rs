@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::COOKIE;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,7 @@ pub(super) fn compile(raw: &RawForwardAuth, making: &Making<'_>) -> Result<Ident
         owns,
         login: Some(login),
         ambient: send.contains(&COOKIE),
+        bearer: send.contains(&AUTHORIZATION),
         remembers: cache > 0,
         ..making.def(Arc::new(ForwardAuth {
             send,

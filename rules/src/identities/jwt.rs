@@ -126,6 +126,7 @@ pub(super) fn compile(raw: &RawJwt, making: &Making<'_>) -> Result<IdentityDef, 
         keys: fetched,
         hides: places.hides(),
         ambient: places.is_ambient(),
+        bearer: places.reads_header(),
         remembers: true,
         notes,
         ..making.def(Arc::new(Jwt { places, verifier, keys: given, mapping, revoked }))

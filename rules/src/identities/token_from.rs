@@ -85,6 +85,11 @@ impl TokenFrom {
         self.parameters.clone()
     }
 
+    /// Whether `Authorization: Bearer` is one of the places.
+    pub(super) fn reads_header(&self) -> bool {
+        self.header
+    }
+
     /// Whether a token may come in a cookie.
     pub(super) fn is_ambient(&self) -> bool {
         !self.cookies.is_empty()
