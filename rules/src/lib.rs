@@ -9,6 +9,7 @@ pub mod host;
 pub mod identities;
 pub mod key_file;
 pub mod moment;
+pub mod openapi;
 pub mod origin;
 pub mod path;
 pub mod plan;

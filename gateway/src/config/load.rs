@@ -22,7 +22,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
-use super::{Report, decode, interpolate, key_file, parse, suggest};
+use super::{Report, decode, document, interpolate, key_file, parse, suggest};
 use crate::snapshot::{CertificateSource, Snapshot, Test};
 
 /// The largest configuration, in bytes.
@@ -340,6 +340,10 @@ impl Library for Shelf {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         self.open(path)
+    }
+
+    fn document(&self, path: &str) -> Result<serde_json::Value, String> {
+        document::read(path, self.open(path)?)
     }
 
     fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
