@@ -79,7 +79,7 @@ impl Api {
         let clash = |clash: crate::route::Ambiguity| {
             let [left, right] =
                 [clash.left, clash.right].map(|index| pointers.get(index).map_or("", String::as_str));
-            flaw(right, format!("`{}` is described by {left} as well", clash.example))
+            flaw(right, format!("the same requests are described by {left}"))
         };
         let table = Table::compile(routes);
         table

@@ -9,7 +9,7 @@ use super::{Source, parse, scalar};
 ///
 /// # Errors
 /// The first thing that is wrong with it, with its line and column.
-pub fn read(name: &str, bytes: Vec<u8>) -> Result<Json, String> {
+pub(super) fn read(name: &str, bytes: Vec<u8>) -> Result<Json, String> {
     let source = Source::from_bytes(name, bytes).map_err(|problem| format!("{name}: {}", problem.message))?;
     let (root, problems) = parse(source.text());
     match (root, problems.into_iter().next()) {
