@@ -2,6 +2,7 @@
 //! Nothing is fetched: a reference leads to another part of the file, or the file does not load.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method};
@@ -62,7 +63,7 @@ impl Api {
             if template.starts_with("x-") {
                 continue;
             }
-            match path_item(&document, &base, template, item) {
+            match path_item(&document, &base, template, &item) {
                 Ok(found) => operations.extend(found),
                 Err(found) => flaws.extend(found),
             }
@@ -203,7 +204,7 @@ fn path_item(
     document: &Document,
     base: &str,
     template: &str,
-    item: Part<'_>,
+    item: &Part<'_>,
 ) -> Result<Vec<(Pattern, Operation)>, Vec<String>> {
     let pointer = item.pointer.clone();
     let item = document.follow(item).map_err(|why| vec![why])?;
@@ -235,7 +236,7 @@ fn path<'t>(base: &str, template: &'t str) -> Result<(String, Vec<&'t str>), Str
                 if names.contains(&name) {
                     return Err(format!("`{{{name}}}` is there twice"));
                 }
-                path.push_str(&format!("{{p{}}}", names.len()));
+                let _ = write!(path, "{{p{}}}", names.len());
                 names.push(name);
             }
             _ => path.push_str(&segment.replace('*', "%2A")),
@@ -257,7 +258,7 @@ fn operation(
     let mut described = BTreeMap::new();
     for listed in [item, part] {
         for parameter in listed.get("parameters").iter().flat_map(Part::items) {
-            let parameter = document.follow(parameter)?;
+            let parameter = document.follow(&parameter)?;
             if let Some(key) = parameter::key(&parameter)? {
                 described.insert(key, parameter);
             }
@@ -275,6 +276,6 @@ fn operation(
         let captured = captured.map(|index| format!("p{index}"));
         parameters.push(Parameter::compile(document, parameter, *key, captured, others)?);
     }
-    let body = part.get("requestBody").map(|body| Body::compile(document, body)).transpose()?;
+    let body = part.get("requestBody").map(|body| Body::compile(document, &body)).transpose()?;
     Ok(Operation { pointer: part.pointer.clone(), parameters, body })
 }

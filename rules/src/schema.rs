@@ -39,11 +39,8 @@ impl Schema {
     pub fn compile(document: &Value) -> Result<Self, String> {
         jsonschema::draft202012::meta::validate(document)
             .map_err(|error| at(error.instance_path().as_str(), &error))?;
-        Self::build(options(), document)
-    }
-
-    fn build(options: ValidationOptions<'_>, document: &Value) -> Result<Self, String> {
-        let validator = options.build(document).map_err(|error| at(error.schema_path().as_str(), &error))?;
+        let validator =
+            options().build(document).map_err(|error| at(error.schema_path().as_str(), &error))?;
         Ok(Self { validator })
     }
 

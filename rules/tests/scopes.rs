@@ -266,11 +266,15 @@ impl Library for NoFiles {
     /// Descriptions whose operation asks for more or less.
     fn document(&self, path: &str) -> Result<Value, String> {
         let parameter = |at: &str, name: &str| json!({"in": at, "name": name, "schema": {"type": "string"}});
-        let mut operation = json!({"requestBody": {"content": {"*/*": {}}}});
-        if path == "tenant_in_query" {
-            operation["parameters"] = json!([parameter("query", "tenant")]);
-            operation["requestBody"]["content"]["*/*"]["schema"] = json!({"required": ["tenant"]});
-        }
+        let operation = if path == "tenant_in_query" {
+            let schema = json!({"required": ["tenant"]});
+            json!({
+                "parameters": [parameter("query", "tenant")],
+                "requestBody": {"content": {"*/*": {"schema": schema}}},
+            })
+        } else {
+            json!({"requestBody": {"content": {"*/*": {}}}})
+        };
         let parameters = json!([parameter("path", "a"), parameter("path", "b")]);
         Ok(json!({"openapi": "3.1.0", "paths": {"/{a}/{b}": {"parameters": parameters, "post": operation}}}))
     }

@@ -42,7 +42,7 @@ impl Range {
 }
 
 impl Body {
-    pub(super) fn compile(document: &Document, part: Part<'_>) -> Result<Self, String> {
+    pub(super) fn compile(document: &Document, part: &Part<'_>) -> Result<Self, String> {
         let part = document.follow(part)?;
         let content = part
             .get("content")
@@ -59,7 +59,7 @@ impl Body {
                 }
                 _ => return Err(media.flaw(format!("`{name}` is not a media type"))),
             };
-            let media = document.follow(media)?;
+            let media = document.follow(&media)?;
             let schema = media.get("schema").filter(|_| range.takes_json());
             let schema = schema.map(|schema| document.schema(&schema)).transpose()?;
             if types.iter().any(|(known, _)| *known == range) {

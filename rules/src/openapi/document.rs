@@ -96,7 +96,7 @@ impl Document {
     }
 
     /// The part itself, or the one that it refers to.
-    pub(super) fn follow<'d>(&'d self, part: Part<'d>) -> Result<Part<'d>, String> {
+    pub(super) fn follow<'d>(&'d self, part: &Part<'d>) -> Result<Part<'d>, String> {
         let mut at = part.clone();
         for _ in 0..MOST_STEPS {
             let Some(reference) = at.text("$ref") else { return Ok(at) };

@@ -46,16 +46,9 @@ enum List {
     Commas,
 }
 
-/// What a text may be read as, by `type`.
+/// What a text may be read as, by `type`: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kinds {
-    integer: bool,
-    number: bool,
-    boolean: bool,
-    string: bool,
-    array: bool,
-    object: bool,
-}
+struct Kinds(u8);
 
 /// The keyword of what readers take differently: it is no schema's.
 const AMBIGUOUS: &str = "ambiguous";
@@ -99,11 +92,11 @@ impl Parameter {
             return Err(part.flaw(format!("`style: {style}` is not supported in {at}: only `{form}` is")));
         }
         let kinds = kinds(document, &schema, 0)?;
-        if kinds.object {
+        if kinds.has(Kinds::OBJECT) {
             return Err(part.flaw("a parameter that is an object is not supported"));
         }
-        let scalar = Kinds { array: false, ..kinds };
-        if kinds.array && scalar != Kinds::default() {
+        let scalar = Kinds(kinds.0 & !Kinds::ARRAY.0);
+        if kinds.has(Kinds::ARRAY) && scalar != Kinds::default() {
             return Err(part.flaw("a parameter that is a list or something else is not supported"));
         }
         let (mut list, mut kinds) = (None, scalar);
@@ -115,7 +108,7 @@ impl Parameter {
                 part.value.get("explode").map_or(form == "form", |explode| *explode == Value::Bool(true));
             list = Some(if at == "query" && explode { List::Repeated } else { List::Commas });
             kinds = items(document, &schema, 0)?;
-            if kinds.array || kinds.object {
+            if kinds.has(Kinds::ARRAY) || kinds.has(Kinds::OBJECT) {
                 return Err(part.flaw("a list of lists or objects is not supported"));
             }
         }
@@ -258,32 +251,28 @@ fn field<'v>(fields: &'v HeaderMap, name: &HeaderName, raws: &mut Vec<&'v [u8]>)
 }
 
 impl Kinds {
-    /// Nothing said: the text itself.
-    const ANY: Self =
-        Self { integer: false, number: false, boolean: false, string: true, array: false, object: false };
+    const INTEGER: Self = Self(1);
+    const NUMBER: Self = Self(2);
+    const BOOLEAN: Self = Self(4);
+    const STRING: Self = Self(8);
+    const ARRAY: Self = Self(16);
+    const OBJECT: Self = Self(32);
 
-    fn add(&mut self, kind: &str) {
-        match kind {
-            "integer" => self.integer = true,
-            "number" => self.number = true,
-            "boolean" => self.boolean = true,
-            "string" => self.string = true,
-            "array" => self.array = true,
-            "object" => self.object = true,
-            // A text is never null.
-            _ => {}
-        }
+    fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
     }
 
-    fn and(self, other: Self) -> Self {
-        Self {
-            integer: self.integer || other.integer,
-            number: self.number || other.number,
-            boolean: self.boolean || other.boolean,
-            string: self.string || other.string,
-            array: self.array || other.array,
-            object: self.object || other.object,
-        }
+    fn add(&mut self, kind: &str) {
+        self.0 |= match kind {
+            "integer" => Self::INTEGER.0,
+            "number" => Self::NUMBER.0,
+            "boolean" => Self::BOOLEAN.0,
+            "string" => Self::STRING.0,
+            "array" => Self::ARRAY.0,
+            "object" => Self::OBJECT.0,
+            // A text is never null.
+            _ => 0,
+        };
     }
 
     fn read(self, text: &str) -> Option<Value> {
@@ -297,7 +286,7 @@ impl Kinds {
             if plain {
                 (value.is_i64() || value.is_u64()).then_some(value)
             } else {
-                self.number.then_some(value)
+                self.has(Kinds::NUMBER).then_some(value)
             }
         };
         let boolean = || match text {
@@ -305,9 +294,9 @@ impl Kinds {
             "false" => Some(Value::Bool(false)),
             _ => None,
         };
-        let read = if self.integer || self.number { number() } else { None };
-        let read = read.or_else(|| if self.boolean { boolean() } else { None });
-        read.or_else(|| self.string.then(|| Value::String(text.to_owned())))
+        let read = if self.has(Kinds::INTEGER) || self.has(Kinds::NUMBER) { number() } else { None };
+        let read = read.or_else(|| if self.has(Kinds::BOOLEAN) { boolean() } else { None });
+        read.or_else(|| self.has(Kinds::STRING).then(|| Value::String(text.to_owned())))
     }
 }
 
@@ -320,7 +309,7 @@ fn kinds(document: &Document, schema: &Part<'_>, depth: usize) -> Result<Kinds, 
     match schema.value.get("type") {
         Some(Value::String(kind)) => kinds.add(kind),
         Some(Value::Array(listed)) => {
-            listed.iter().filter_map(Value::as_str).for_each(|kind| kinds.add(kind))
+            listed.iter().filter_map(Value::as_str).for_each(|kind| kinds.add(kind));
         }
         _ => {
             for value in schema.value.get("enum").and_then(Value::as_array).into_iter().flatten() {
@@ -335,7 +324,7 @@ fn kinds(document: &Document, schema: &Part<'_>, depth: usize) -> Result<Kinds, 
         return Ok(kinds);
     }
     if schema.text("$ref").is_some() {
-        return self::kinds(document, &document.follow(schema.clone())?, depth + 1);
+        return self::kinds(document, &document.follow(schema)?, depth + 1);
     }
     for (key, all) in [("allOf", true), ("anyOf", false), ("oneOf", false)] {
         let Some(alternatives) = schema.get(key) else { continue };
@@ -343,13 +332,13 @@ fn kinds(document: &Document, schema: &Part<'_>, depth: usize) -> Result<Kinds, 
         for alternative in alternatives.items() {
             let one = self::kinds(document, &alternative, depth + 1)?;
             // All hold at once: one that says nothing of the type leaves it to the others.
-            if !(all && one == Kinds::ANY && found != Kinds::default()) {
-                found = if all && found == Kinds::ANY { one } else { found.and(one) };
+            if !(all && one == Kinds::STRING && found != Kinds::default()) {
+                found = if all && found == Kinds::STRING { one } else { Kinds(found.0 | one.0) };
             }
         }
         return Ok(found);
     }
-    Ok(if schema.value.get("properties").is_some() { Kinds { object: true, ..kinds } } else { Kinds::ANY })
+    Ok(if schema.value.get("properties").is_some() { Kinds::OBJECT } else { Kinds::STRING })
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -370,10 +359,10 @@ fn items(document: &Document, schema: &Part<'_>, depth: usize) -> Result<Kinds, 
         return kinds(document, &items, depth);
     }
     if depth < MOST_DEPTH && schema.text("$ref").is_some() {
-        return self::items(document, &document.follow(schema.clone())?, depth + 1);
+        return self::items(document, &document.follow(schema)?, depth + 1);
     }
     if let Some(first) = schema.get("allOf").and_then(|all| all.items().next()) {
         return self::items(document, &first, depth + 1);
     }
-    Ok(Kinds::ANY)
+    Ok(Kinds::STRING)
 }

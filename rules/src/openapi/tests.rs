@@ -11,13 +11,13 @@ use crate::path::Path;
 use crate::strict_json::Limits;
 
 /// A description with one parameter's description of `parameter` and the rest as it has to be.
-fn with_parameter(parameter: Value) -> Value {
+fn with_parameter(parameter: &Value) -> Value {
     json!({ "openapi": "3.1.0", "paths": { "/a/{id}": { "get": { "parameters": [
         { "name": "id", "in": "path", "required": true, "schema": {} }, parameter,
     ] } } } })
 }
 
-fn with_body(body: Value) -> Value {
+fn with_body(body: &Value) -> Value {
     json!({ "openapi": "3.1.0", "paths": { "/a": { "post": { "requestBody": body } } },
         "components": { "schemas": {
             "Bad": { "properties": { "x": { "type": "objekt" } } },
@@ -26,15 +26,15 @@ fn with_body(body: Value) -> Value {
         } } })
 }
 
-fn query(schema: Value) -> Value {
-    with_parameter(json!({ "name": "q", "in": "query", "schema": schema }))
+fn query(schema: &Value) -> Value {
+    with_parameter(&json!({ "name": "q", "in": "query", "schema": schema }))
 }
 
-fn json_body(schema: Value) -> Value {
-    with_body(json!({ "content": { "application/json": { "schema": schema } } }))
+fn json_body(schema: &Value) -> Value {
+    with_body(&json!({ "content": { "application/json": { "schema": schema } } }))
 }
 
-fn paths(paths: Value) -> Value {
+fn paths(paths: &Value) -> Value {
     json!({ "openapi": "3.0.3", "paths": paths })
 }
 
@@ -42,9 +42,10 @@ fn server(url: &str) -> Value {
     json!({ "openapi": "3.1.0", "servers": [{ "url": url }], "paths": { "/a": { "get": {} } } })
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn flaws() -> Vec<(Value, &'static str)> {
     let (q, body) = ("at /paths/~1a~1{id}/get/parameters/1", "at /paths/~1a/post/requestBody");
-    let second = |more: Value| with_parameter(more);
+    let second = with_parameter;
     let told =
         |place: &str, why: &str| -> &'static str { Box::leak(format!("{place}{why}").into_boxed_str()) };
     vec![
@@ -60,96 +61,96 @@ fn flaws() -> Vec<(Value, &'static str)> {
         (server("api/v1"), "at /servers/0: the base path of `api/v1`"),
         (server("//api.test/v1"), "at /servers/0: the base path"),
         (server("https://api.test/{v}"), "at /servers/0: `/{v}` is no base path"),
-        (paths(json!({ "a": { "get": {} } })), "at /paths/a: the path `a` does not begin"),
+        (paths(&json!({ "a": { "get": {} } })), "at /paths/a: the path `a` does not begin"),
         (
-            paths(json!({ "/a/{x}.json": { "get": {} } })),
+            paths(&json!({ "/a/{x}.json": { "get": {} } })),
             "at /paths/~1a~1{x}.json/get: a capture is a whole segment",
         ),
-        (paths(json!({ "/a/{x}/{x}": { "get": {} } })), "at /paths/~1a~1{x}~1{x}: `{x}` is there twice"),
-        (paths(json!({ "/a?x=1": { "get": {} } })), "at /paths/~1a?x=1/get: only the path"),
-        (paths(json!({ "/a": { "trace": {} } })), "at /paths/~1a/trace: TRACE is never served"),
+        (paths(&json!({ "/a/{x}/{x}": { "get": {} } })), "at /paths/~1a~1{x}~1{x}: `{x}` is there twice"),
+        (paths(&json!({ "/a?x=1": { "get": {} } })), "at /paths/~1a?x=1/get: only the path"),
+        (paths(&json!({ "/a": { "trace": {} } })), "at /paths/~1a/trace: TRACE is never served"),
         (
-            paths(json!({ "/a/{x}": { "get": {} } })),
+            paths(&json!({ "/a/{x}": { "get": {} } })),
             "at /paths/~1a~1{x}/get: the path parameter `x` is not described",
         ),
-        (paths(json!({ "/a": { "get": {}, "servers": [] } })), "at /paths/~1a/servers: `servers` of a path"),
+        (paths(&json!({ "/a": { "get": {}, "servers": [] } })), "at /paths/~1a/servers: `servers` of a path"),
         (
-            paths(json!({ "/a": { "get": { "servers": [] } } })),
+            paths(&json!({ "/a": { "get": { "servers": [] } } })),
             "at /paths/~1a/get/servers: `servers` of an operation",
         ),
         (
-            paths(json!({ "/a": { "$ref": "other.yaml#/a" } })),
+            paths(&json!({ "/a": { "$ref": "other.yaml#/a" } })),
             "at /paths/~1a/$ref: the reference `other.yaml#/a` leads out",
         ),
-        (paths(json!({ "/a": { "$ref": "#/none" } })), "at /paths/~1a: `#/none` leads nowhere"),
-        (paths(json!({ "/a": { "$ref": "#/paths/~1a" } })), "at /paths/~1a: the references go in a circle"),
+        (paths(&json!({ "/a": { "$ref": "#/none" } })), "at /paths/~1a: `#/none` leads nowhere"),
+        (paths(&json!({ "/a": { "$ref": "#/paths/~1a" } })), "at /paths/~1a: the references go in a circle"),
         (
-            with_parameter(json!({ "$ref": "https://example.com/x" })),
+            with_parameter(&json!({ "$ref": "https://example.com/x" })),
             told(q, "/$ref: the reference `https://example.com/x` leads out"),
         ),
-        (second(json!({ "in": "query", "schema": {} })), told(q, ": the parameter has no `name`")),
-        (second(json!({ "name": "q", "in": "body", "schema": {} })), told(q, ": `in` is not one of")),
-        (second(json!({ "name": "q", "in": "query" })), told(q, ": the parameter has no `schema`")),
+        (second(&json!({ "in": "query", "schema": {} })), told(q, ": the parameter has no `name`")),
+        (second(&json!({ "name": "q", "in": "body", "schema": {} })), told(q, ": `in` is not one of")),
+        (second(&json!({ "name": "q", "in": "query" })), told(q, ": the parameter has no `schema`")),
         (
-            second(json!({ "name": "q", "in": "query", "content": {} })),
+            second(&json!({ "name": "q", "in": "query", "content": {} })),
             told(q, ": a parameter with `content`"),
         ),
         (
-            second(json!({ "name": "q", "in": "query", "style": "deepObject", "schema": {} })),
+            second(&json!({ "name": "q", "in": "query", "style": "deepObject", "schema": {} })),
             told(q, ": `style: deepObject`"),
         ),
-        (second(json!({ "name": "x", "in": "path", "schema": {} })), told(q, ": the path has no `{x}`")),
+        (second(&json!({ "name": "x", "in": "path", "schema": {} })), told(q, ": the path has no `{x}`")),
         (
-            second(json!({ "name": "x_y", "in": "header", "schema": {} })),
+            second(&json!({ "name": "x_y", "in": "header", "schema": {} })),
             told(q, ": no request has a header `x_y`"),
         ),
         (
-            second(json!({ "name": "c", "in": "cookie", "schema": { "type": "array" } })),
+            second(&json!({ "name": "c", "in": "cookie", "schema": { "type": "array" } })),
             told(q, ": a list in a cookie"),
         ),
-        (query(json!({ "type": "object" })), told(q, ": a parameter that is an object")),
-        (query(json!({ "allOf": [{ "properties": {} }] })), told(q, ": a parameter that is an object")),
+        (query(&json!({ "type": "object" })), told(q, ": a parameter that is an object")),
+        (query(&json!({ "allOf": [{ "properties": {} }] })), told(q, ": a parameter that is an object")),
         (
-            query(json!({ "type": ["array", "string"] })),
+            query(&json!({ "type": ["array", "string"] })),
             told(q, ": a parameter that is a list or something else"),
         ),
-        (query(json!({ "type": "array", "items": { "type": "array" } })), told(q, ": a list of lists")),
-        (query(json!({ "minimum": "1" })), told(q, "/schema/minimum: ")),
-        (query(json!({ "pattern": "(" })), told(q, "/schema")),
-        (query(json!({ "$ref": "#/none" })), told(q, "/schema: `#/none` leads nowhere")),
-        (with_body(json!({})), told(body, ": the request body has no `content`")),
+        (query(&json!({ "type": "array", "items": { "type": "array" } })), told(q, ": a list of lists")),
+        (query(&json!({ "minimum": "1" })), told(q, "/schema/minimum: ")),
+        (query(&json!({ "pattern": "(" })), told(q, "/schema")),
+        (query(&json!({ "$ref": "#/none" })), told(q, "/schema: `#/none` leads nowhere")),
+        (with_body(&json!({})), told(body, ": the request body has no `content`")),
         (
-            with_body(json!({ "content": { "json": {} } })),
+            with_body(&json!({ "content": { "json": {} } })),
             told(body, "/content/json: `json` is not a media type"),
         ),
         (
-            with_body(json!({ "content": { "a/b": {}, "a/b; c=d": {} } })),
+            with_body(&json!({ "content": { "a/b": {}, "a/b; c=d": {} } })),
             told(body, "/content/a~1b; c=d: the media type is there twice"),
         ),
         (
-            json_body(json!({ "$ref": "#/components/schemas/Bad" })),
+            json_body(&json!({ "$ref": "#/components/schemas/Bad" })),
             "at /components/schemas/Bad/properties/x/type: ",
         ),
         (
-            json_body(json!({ "items": { "$ref": "#/components/schemas/Bridge" } })),
+            json_body(&json!({ "items": { "$ref": "#/components/schemas/Bridge" } })),
             "at /components/schemas/Twisted: ",
         ),
         (
-            json_body(json!({ "items": { "$ref": "#/components/schemas/None" } })),
+            json_body(&json!({ "items": { "$ref": "#/components/schemas/None" } })),
             told(
                 body,
                 "/content/application~1json/schema/items/$ref: `#/components/schemas/None` leads nowhere",
             ),
         ),
         (
-            json_body(json!({ "items": { "$dynamicRef": "urn:x" } })),
+            json_body(&json!({ "items": { "$dynamicRef": "urn:x" } })),
             told(
                 body,
                 "/content/application~1json/schema/items/$dynamicRef: the reference `urn:x` leads out",
             ),
         ),
         (
-            paths(json!({
+            paths(&json!({
                 "/a/{x}": { "get": { "parameters": [{ "name": "x", "in": "path", "schema": {} }] } },
                 "/a/{y}": { "get": { "parameters": [{ "name": "y", "in": "path", "schema": {} }] } },
             })),
@@ -321,7 +322,7 @@ proptest! {
         let view = view(&method, &path, Some(&query), &headers, !body.is_empty());
         let passed = api.judge_head(&view).is_ok();
         let _ = api.judge_body(&view, &Content::plain(&body, Limits::LOOSE));
-        let limit = query.split('&').filter_map(|pair| pair.strip_prefix("limit=")).next();
+        let limit = query.split('&').find_map(|pair| pair.strip_prefix("limit="));
         if let Some(limit) = limit.filter(|_| passed) {
             prop_assert!(limit.parse::<f64>().is_ok_and(|limit| limit <= 3.0), "{query}");
         }
