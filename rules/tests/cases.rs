@@ -139,6 +139,7 @@ const PETS: &str = r##"{ "openapi": "3.1.0", "servers": [{ "url": "https://api.t
             { "name": "tags", "in": "query", "schema": { "type": "array", "items": { "type": "string", "maxLength": 5 }, "maxItems": 2 } },
             { "name": "ids", "in": "query", "explode": false, "schema": { "type": "array", "items": { "type": "integer" } } },
             { "name": "q", "in": "query", "schema": { "type": "string", "maxLength": 5 } },
+            { "name": "word", "in": "query", "schema": { "type": "string", "pattern": "^[a-z+]*$" } },
             { "name": "sold", "in": "query", "schema": { "type": "boolean" } },
             { "name": "X-Trace", "in": "header", "schema": { "type": "string", "pattern": "^[a-f]+$" } },
             { "name": "theme", "in": "cookie", "schema": { "enum": ["dark", "light"] } } ] },

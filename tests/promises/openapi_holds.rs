@@ -85,14 +85,14 @@ components:
 "##;
 
 /// The whole of it, for a route that has a description of its own.
-const ALL: &str = r##"{ "openapi": "3.1.0", "paths": {
+const ALL: &str = r#"{ "openapi": "3.1.0", "paths": {
     "/healthz": { "get": { "parameters": [{ "name": "fence", "in": "query", "schema": { "type": "integer" } }] } },
     "/openai/v1/chat/completions": { "post": { "requestBody": { "content": { "*/*": {} } },
         "parameters": [{ "name": "trace", "in": "query", "schema": { "type": "boolean" } }] } },
     "/any/v1/pets": { "get": {}, "post": { "requestBody": { "content": { "*/*": {} } } }, "patch": {} },
     "/any/v1/pets/{id}": { "parameters": [{ "name": "id", "in": "path", "schema": {} }], "get": {}, "delete": {} },
     "/any/v1/pets/{id}/photo": { "parameters": [{ "name": "id", "in": "path", "schema": {} }], "put": { "requestBody": { "content": { "*/*": {} } } } }
-} }"##;
+} }"#;
 
 async fn staged() -> Stage {
     let certificates = Certificates::new();
