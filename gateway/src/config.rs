@@ -16,6 +16,7 @@ pub mod load;
 pub mod raw;
 
 mod decode;
+mod document;
 mod interpolate;
 mod mask;
 mod notices;

@@ -10,6 +10,7 @@ pub mod identities;
 pub mod key_file;
 pub mod moment;
 mod names;
+pub mod openapi;
 pub mod origin;
 pub mod path;
 pub mod plan;

@@ -9,6 +9,7 @@ pub mod cors;
 pub mod csrf;
 pub mod headers;
 pub mod identity;
+pub mod openapi;
 pub mod require;
 pub mod tenant;
 
@@ -46,6 +47,10 @@ macro_rules! with_policies {
             body: $crate::policies::body::Body,
                 monotone ["body.max", "body.types", "body.json_depth", "body.json_keys", "body.encodings"],
                 why "a body is read only for callers who passed everything that can be known without it";
+            /// A file with the API's OpenAPI description (3.0 or 3.1): only what it describes may pass.
+            openapi: $crate::policies::openapi::OpenApi,
+                monotone [],
+                why "reads the body as `body` let it in; what a scope adds holds besides what it inherits";
             /// How the upstream's cookies are handed on.
             cookies: $crate::policies::cookies::Cookies,
                 monotone ["cookies"],

@@ -301,6 +301,10 @@ pub trait Library {
     fn secret(&self, name: &str) -> Result<Secret, String>;
     /// The file at `path`, relative to the configuration, or why it cannot be had.
     fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+    /// The YAML or JSON file at `path`, likewise, read strictly: a key that is there twice is an error.
+    fn document(&self, path: &str) -> Result<Value, String> {
+        Err(format!("{path}: documents are not to be had here"))
+    }
     /// The entries of the key file at `path`, likewise, or all that is wrong with it.
     fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>>;
 }

@@ -26,13 +26,43 @@ pub struct Ambiguous(pub &'static str);
 /// When it is there more than once, under a name that some readers take for it, or not soundly encoded.
 pub fn find<'q>(query: &'q [u8], name: &str) -> Result<Option<Cow<'q, str>>, Ambiguous> {
     let mut found = None;
+    each(
+        query,
+        name,
+        |_| false,
+        |value| {
+            if found.is_some() {
+                return Err(Ambiguous("the parameter is there more than once"));
+            }
+            // RFC 3986 takes it for a plus sign, a form for a space.
+            if value.contains(&b'+') {
+                return Err(Ambiguous("the parameter's value has a `+`, which readers decode differently"));
+            }
+            found = Some(decode(value)?);
+            Ok(())
+        },
+    )?;
+    Ok(found)
+}
+
+/// Has every value of the parameter `name` heard, still encoded, in order. Names that `known` knows are other
+/// parameters, however much they look like this one.
+///
+/// # Errors
+/// When it is there under a name that some readers take for it, or not soundly encoded; and what `hear` says.
+pub(crate) fn each<'q>(
+    query: &'q [u8],
+    name: &str,
+    known: impl Fn(&str) -> bool,
+    mut hear: impl FnMut(&'q [u8]) -> Result<(), Ambiguous>,
+) -> Result<(), Ambiguous> {
     for piece in query.split(|byte| *byte == b'&') {
         let parted = piece.contains(&b';');
         for part in piece.split(|byte| *byte == b';') {
             let (key, value) = halves(part);
             let key = decode(key)?;
             if key != name {
-                if is_alias(&key, name) {
+                if is_alias(&key, name) && !known(&key) {
                     return Err(Ambiguous(
                         "a parameter's name differs from the one meant only as some readers see it",
                     ));
@@ -42,17 +72,10 @@ pub fn find<'q>(query: &'q [u8], name: &str) -> Result<Option<Cow<'q, str>>, Amb
             if parted {
                 return Err(Ambiguous("a `;` stands beside the parameter, which some readers take for `&`"));
             }
-            if found.is_some() {
-                return Err(Ambiguous("the parameter is there more than once"));
-            }
-            // RFC 3986 takes it for a plus sign, a form for a space.
-            if value.contains(&b'+') {
-                return Err(Ambiguous("the parameter's value has a `+`, which readers decode differently"));
-            }
-            found = Some(decode(value)?);
+            hear(value)?;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The query without the parameters called `names`, whatever any reader takes for one of them included. What is
@@ -126,7 +149,7 @@ fn halves(part: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Percent-decoding, once and strictly: a stray `%` or bytes that are not UTF-8 are what readers disagree about.
-fn decode(text: &[u8]) -> Result<Cow<'_, str>, Ambiguous> {
+pub(crate) fn decode(text: &[u8]) -> Result<Cow<'_, str>, Ambiguous> {
     const BAD: Ambiguous = Ambiguous("the query is not soundly percent-encoded");
     if !text.contains(&b'%') {
         return std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| BAD);

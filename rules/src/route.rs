@@ -139,7 +139,11 @@ impl<T> Table<T> {
 
     /// The route for a method and a path; see the module for the order. The method's case counts (RFC 9110 9.1).
     pub fn find<'a>(&'a self, method: &Method, path: &'a Path<'_>) -> Lookup<'a, T> {
-        let text = path.as_str();
+        self.find_decoded(method, path.as_str())
+    }
+
+    /// The same for a path that was read before: [`crate::view::View::path`].
+    pub(crate) fn find_decoded<'a>(&'a self, method: &Method, text: &'a str) -> Lookup<'a, T> {
         let mut spans = Spans::new();
         let Some(group) = self.root.walk(text, text, &mut spans) else {
             return Lookup::NoRoute;

@@ -1,8 +1,10 @@
 //! JSON Schema 2020-12, compiled at load. Nothing is fetched: a reference leads to another part of the same file, or
 //! the file does not load.
 
-use jsonschema::{Draft, PatternOptions, Validator};
-use serde_json::Value;
+use std::fmt::Write as _;
+
+use jsonschema::{Draft, PatternOptions, Registry, ValidationOptions, Validator};
+use serde_json::{Value, json};
 
 use crate::strict_json;
 use crate::verdict::Fault;
@@ -14,6 +16,8 @@ const MOST_FAULTS: usize = 16;
 /// Values in a document whose faults are told one by one. The library collects every fault of a document, and of each
 /// alternative, before the first is seen: a hundred bytes of memory and more for each byte of a body.
 const MOST_VALUES: usize = 1000;
+/// What the document around schemas is called, by which nobody else can call it.
+const HOST: &str = "urn:portcullis:document";
 /// Bytes of a pointer that are told; the names in it are the client's own.
 const MOST_POINTER: usize = 200;
 
@@ -42,15 +46,8 @@ impl Schema {
     pub fn compile(document: &Value) -> Result<Self, String> {
         jsonschema::draft202012::meta::validate(document)
             .map_err(|error| at(error.instance_path().as_str(), &error))?;
-        let options = jsonschema::options();
-        let built = options
-            .with_draft(Draft::Draft202012)
-            .should_validate_formats(true)
-            // Regular expressions in time linear in the text: the texts are strangers'.
-            .with_pattern_options(PatternOptions::regex())
-            .with_keyword(unique::KEYWORD, unique::keyword)
-            .build(document);
-        let validator = built.map_err(|error| at(error.schema_path().as_str(), &error))?;
+        let validator =
+            options().build(document).map_err(|error| at(error.schema_path().as_str(), &error))?;
         Ok(Self { validator, alternatives: has_alternatives(document) })
     }
 
@@ -98,6 +95,53 @@ fn counted(document: &Value, most: usize) -> Option<usize> {
         Value::Array(items) => items.iter().try_fold(left, |left, item| counted(item, left)),
         Value::Object(members) => members.values().try_fold(left, |left, value| counted(value, left)),
         _ => Some(left),
+    }
+}
+
+fn options<'r>() -> ValidationOptions<'r> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .offline()
+        // Regular expressions in time linear in the text: the texts are strangers'.
+        .with_pattern_options(PatternOptions::regex())
+        .with_keyword(unique::KEYWORD, unique::keyword)
+}
+
+/// A document in which schemas stand: their references lead to other parts of it.
+pub(crate) struct Host {
+    registry: Registry<'static>,
+    alternatives: bool,
+}
+
+impl Host {
+    /// Makes its parts known to each other.
+    ///
+    /// # Errors
+    /// A sentence: what cannot be referred to.
+    pub(crate) fn new(document: Value) -> Result<Self, String> {
+        let alternatives = has_alternatives(&document);
+        let registry = Registry::new().draft(Draft::Draft202012).add(HOST, document);
+        let registry = registry.and_then(jsonschema::RegistryBuilder::prepare);
+        registry.map(|registry| Self { registry, alternatives }).map_err(|error| error.to_string())
+    }
+
+    /// Compiles the schema at `pointer`.
+    ///
+    /// # Errors
+    /// A sentence without the place, which the pointer tells.
+    pub(crate) fn schema(&self, pointer: &str) -> Result<Schema, String> {
+        let mut reference = format!("{HOST}#");
+        for byte in pointer.bytes() {
+            if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+                reference.push(char::from(byte));
+            } else {
+                let _ = write!(reference, "%{byte:02X}");
+            }
+        }
+        let schema = json!({ "$ref": reference });
+        let built = options().with_registry(&self.registry).build(&schema);
+        Ok(Schema { validator: built.map_err(|error| error.to_string())?, alternatives: self.alternatives })
     }
 }
 

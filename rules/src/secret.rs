@@ -24,6 +24,12 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether a provider hands it out for trying: with one of these in production, payments look real and are not.
+    pub fn is_test_key(&self) -> bool {
+        let starts = |prefix: &&[u8]| self.expose().starts_with(prefix);
+        [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"].iter().any(starts)
+    }
 }
 
 #[cfg(test)]

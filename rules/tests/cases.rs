@@ -131,6 +131,35 @@ fn session() -> Value {
 const MESSAGE: &[u8] = br#"{ "type": "object", "required": ["text"], "additionalProperties": false,
     "properties": { "text": { "type": "string", "maxLength": 9 }, "tags": { "items": { "type": "string" } } } }"#;
 
+/// An API's description.
+const PETS: &str = r##"{ "openapi": "3.1.0", "servers": [{ "url": "https://api.test/v1" }], "paths": {
+    "/pets": {
+        "get": { "parameters": [
+            { "name": "limit", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": 100 } },
+            { "name": "tags", "in": "query", "schema": { "type": "array", "items": { "type": "string", "maxLength": 5 }, "maxItems": 2 } },
+            { "name": "ids", "in": "query", "explode": false, "schema": { "type": "array", "items": { "type": "integer" } } },
+            { "name": "q", "in": "query", "schema": { "type": "string", "maxLength": 5 } },
+            { "name": "word", "in": "query", "schema": { "type": "string", "pattern": "^[a-z+]*$" } },
+            { "name": "sold", "in": "query", "schema": { "type": "boolean" } },
+            { "name": "X-Trace", "in": "header", "schema": { "type": "string", "pattern": "^[a-f]+$" } },
+            { "name": "theme", "in": "cookie", "schema": { "enum": ["dark", "light"] } } ] },
+        "post": { "requestBody": { "required": true, "content": {
+            "application/json": { "schema": { "$ref": "#/components/schemas/Pet" } }, "image/*": {} } } } },
+    "/pets/{petId}": {
+        "parameters": [{ "name": "petId", "in": "path", "required": true, "schema": { "type": "integer" } }],
+        "get": {}, "delete": {} },
+    "/pets/{petId}/photo": {
+        "parameters": [{ "name": "petId", "in": "path", "required": true, "schema": { "type": "integer" } }],
+        "put": { "requestBody": { "content": { "*/*": { "schema": { "type": "object" } }, "text/plain": {} } } } },
+    "/search": { "get": { "parameters": [
+        { "name": "q", "in": "query", "required": true, "schema": { "type": "string" } },
+        { "name": "Q", "in": "query", "schema": { "type": "number" } } ] } } },
+    "components": { "schemas": { "Pet": { "type": "object", "required": ["name"], "additionalProperties": false,
+        "properties": { "name": { "type": "string", "maxLength": 9 }, "kin": { "items": { "$ref": "#/components/schemas/Pet" } } } } } } }"##;
+/// The same paths, for which less is allowed.
+const FEW_PETS: &str = r##"{ "openapi": "3.0.3", "paths": { "/v1/pets": { "get": { "parameters": [
+    { "name": "limit", "in": "query", "schema": { "type": "integer", "maximum": 10, "exclusiveMaximum": true } } ] } } } }"##;
+
 struct Keys<'a>(&'a BTreeMap<String, Vec<Value>>);
 
 impl Library for Keys<'_> {
@@ -147,6 +176,14 @@ impl Library for Keys<'_> {
             "message.json" => Ok(MESSAGE.to_vec()),
             "revoked.txt" => Ok(REVOKED.into()),
             _ => Err(format!("there is no file {path}")),
+        }
+    }
+
+    fn document(&self, path: &str) -> Result<Value, String> {
+        match path {
+            "pets.json" => Ok(serde_json::from_str(PETS).unwrap()),
+            "few_pets.json" => Ok(serde_json::from_str(FEW_PETS).unwrap()),
+            _ => Err(format!("there is no document {path}")),
         }
     }
 

@@ -448,6 +448,11 @@ fn wrong_values() -> Vec<WrongValue> {
         (json!({"body": {"json_depth": 128}}), "body.json_depth", "`json_depth` is out of range"),
         (json!({"body": {"schema": "none.json"}}), "body.schema", "the schema `none.json` cannot be used"),
         (json!({"body": {"json_keys": 0}}), "body.json_keys", "`json_keys: 0` would refuse"),
+        (
+            json!({"openapi": "none.yaml"}),
+            "openapi",
+            "the API description `none.yaml` cannot be used: none.yaml: documents are not",
+        ),
         (json!({"cookies": {}}), "cookies", "`cookies` asks for nothing"),
         (json!({"cookies": {"same_site": "none"}}), "cookies", "with `same_site: none` that is not `Secure`"),
         (

@@ -142,6 +142,10 @@ mod draw {
         prop_oneof![7 => Just(RawCsrf::CookieSessions), 1 => Just(RawCsrf::Off)]
     }
 
+    pub(super) fn openapi() -> impl Strategy<Value = String> {
+        select(vec!["any", "tenant_in_query"]).prop_map(str::to_owned)
+    }
+
     /// Small enough for the bodies of [`request`]: a limit that none reaches would show nothing. So a parent that
     /// says nothing counts as one that sets no limit; the built-in 10 MiB is no scope's own.
     pub(super) fn body() -> impl Strategy<Value = RawBody> {
@@ -257,6 +261,22 @@ impl Library for NoFiles {
 
     fn file(&self, _: &str) -> Result<Vec<u8>, String> {
         Err("there is no file".to_owned())
+    }
+
+    /// Descriptions whose operation asks for more or less.
+    fn document(&self, path: &str) -> Result<Value, String> {
+        let parameter = |at: &str, name: &str| json!({"in": at, "name": name, "schema": {"type": "string"}});
+        let operation = if path == "tenant_in_query" {
+            let schema = json!({"required": ["tenant"]});
+            json!({
+                "parameters": [parameter("query", "tenant")],
+                "requestBody": {"content": {"*/*": {"schema": schema}}},
+            })
+        } else {
+            json!({"requestBody": {"content": {"*/*": {}}}})
+        };
+        let parameters = json!([parameter("path", "a"), parameter("path", "b")]);
+        Ok(json!({"openapi": "3.1.0", "paths": {"/{a}/{b}": {"parameters": parameters, "post": operation}}}))
     }
 
     fn keys(&self, _: &str) -> Result<Vec<Listed>, Vec<Wrong>> {

@@ -35,6 +35,7 @@ mod mutual_tls_offline;
 mod no_inert_key;
 mod observe_refuses_nobody;
 mod official_openai_sdk;
+mod openapi_holds;
 mod openid_provider;
 mod refuses_unknown;
 mod reload_and_broken_files;

@@ -22,7 +22,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
-use super::{Report, decode, interpolate, key_file, parse, suggest};
+use super::{Report, decode, document, interpolate, key_file, parse, suggest};
 use crate::snapshot::{Snapshot, Test};
 
 mod certificates;
@@ -269,7 +269,7 @@ impl Shelf {
         for (name, secret) in &raw.secrets {
             let at = Place::root().key("secrets").key(name);
             let fetched = shelf.fetch(secret, &at).and_then(|secret| {
-                let test = raw.environment == Environment::Production && is_test_key(secret.expose());
+                let test = raw.environment == Environment::Production && secret.is_test_key();
                 let refused = || {
                     at.problem(format!(
                         "the secret `{name}` is a provider's test key, which production refuses"
@@ -342,15 +342,12 @@ impl Library for Shelf {
         self.open(path)
     }
 
+    fn document(&self, path: &str) -> Result<serde_json::Value, String> {
+        document::read(path, self.open(path)?)
+    }
+
     fn keys(&self, path: &str) -> Result<Vec<Listed>, Vec<Wrong>> {
         let bytes = self.open(path).map_err(|what| vec![Wrong { what, remedy: None }])?;
         key_file::read(path, bytes)
     }
-}
-
-/// Keys that providers hand out for trying: with one of these in production, payments look real and are not.
-fn is_test_key(secret: &[u8]) -> bool {
-    [&b"sk_test_"[..], b"rk_test_", b"pk_test_", b"whsec_test_"]
-        .iter()
-        .any(|prefix| secret.starts_with(prefix))
 }
