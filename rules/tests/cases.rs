@@ -157,8 +157,8 @@ const PETS: &str = r##"{ "openapi": "3.1.0", "servers": [{ "url": "https://api.t
     "components": { "schemas": { "Pet": { "type": "object", "required": ["name"], "additionalProperties": false,
         "properties": { "name": { "type": "string", "maxLength": 9 }, "kin": { "items": { "$ref": "#/components/schemas/Pet" } } } } } } }"##;
 /// The same paths, for which less is allowed.
-const FEW_PETS: &str = r##"{ "openapi": "3.0.3", "paths": { "/v1/pets": { "get": { "parameters": [
-    { "name": "limit", "in": "query", "schema": { "type": "integer", "maximum": 10, "exclusiveMaximum": true } } ] } } } }"##;
+const FEW_PETS: &str = r#"{ "openapi": "3.0.3", "paths": { "/v1/pets": { "get": { "parameters": [
+    { "name": "limit", "in": "query", "schema": { "type": "integer", "maximum": 10, "exclusiveMaximum": true } } ] } } } }"#;
 
 struct Keys<'a>(&'a BTreeMap<String, Vec<Value>>);
 
