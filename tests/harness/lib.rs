@@ -11,6 +11,7 @@
     reason = "a stage that cannot be set must fail its test loudly"
 )]
 
+mod attentive;
 pub mod backend;
 pub mod browser;
 pub mod certificates;
