@@ -43,6 +43,7 @@ const TESTS: &[(&str, &str)] = &[
     ("listen.limits.h2_streams", "slow_and_greedy_clients::http2_streams_are_bounded"),
     ("listen.limits.buffered_bytes", "bodies_are_checked::held_bodies_have_a_ceiling"),
     ("admin.bind", "every_key_works::listeners_are_where_they_are_told_to_be"),
+    ("state.store", "broken_files::every_broken_file_is_told_exactly"),
     ("state.path", "keys_by_url::a_restart_outlasts_an_issuer_that_is_down"),
     ("secrets.*.env", "every_key_works::a_secret_comes_from_where_it_is_said"),
     ("secrets.*.file", "every_key_works::a_secret_comes_from_where_it_is_said"),

@@ -256,14 +256,25 @@ pub struct RawAdmin {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawState {
+    /// Where it is kept.
+    pub store: Store,
     /// The folder, relative to this file, for copies of fetched keys; made when it is needed.
     pub path: String,
 }
 
 impl Default for RawState {
     fn default() -> Self {
-        Self { path: "state".to_owned() }
+        Self { store: Store::Embedded, path: "state".to_owned() }
     }
+}
+
+/// Where state is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// By this process, in a folder.
+    #[default]
+    Embedded,
 }
 
 /// Where a secret's value is: exactly one of these.

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Connection, Edge, EdgeLimits, EdgeSettings, Io, becomes_true};
 
+/// How long a client that was told to leave, and has nothing in progress, may take to do so: some never do.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// How long the streams of a connection that has ended may take to be logged.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,7 @@ where
     let mut drained = pin!(becomes_true(&mut drain));
     let mut retired = pin!(becomes_true(&mut retire));
     let mut clock = pin!(sleep(limits.header_timeout));
+    let goodbye = limits.idle.min(GOODBYE);
     let (mut draining, mut leaving, mut waiting) = (false, false, true);
     loop {
         tokio::select! {
@@ -53,14 +56,14 @@ where
             // From here on Pingora no longer watches for idleness: it waits for the peer to say goodbye.
             () = &mut retired, if !leaving => {
                 (leaving, waiting) = (true, true);
-                clock.as_mut().reset(Instant::now() + limits.idle);
+                clock.as_mut().reset(Instant::now() + goodbye);
             }
             () = &mut clock, if waiting => {
                 if leaving && streams.running.load(Ordering::Relaxed) == 0 || streams.connection.requests() == 0 {
                     break;
                 }
                 waiting = leaving;
-                clock.as_mut().reset(Instant::now() + limits.idle);
+                clock.as_mut().reset(Instant::now() + goodbye);
             }
         }
     }

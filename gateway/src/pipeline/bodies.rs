@@ -11,6 +11,7 @@ use rules::policies::body::too_large;
 use rules::verdict::{Code, Refusal};
 
 use super::{Passing, enforce};
+use crate::config::raw::Mode;
 use crate::mends::early_101;
 use crate::mends::held_body::{self, BodyBudget, BodyFault, BodyLimits};
 
@@ -76,8 +77,9 @@ fn over(passing: &Passing, session: &Session, max: u64) -> std::result::Result<(
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|field| field.to_str().ok()?.parse::<u64>().ok());
+    let observing = passing.visit.route().is_some_and(|route| route.mode == Mode::Observe);
     match declared {
-        Some(length) if length > max && !passing.visit.observed => Err(too_large(max, Some(length))),
+        Some(length) if length > max && !observing => Err(too_large(max, Some(length))),
         _ => Ok(()),
     }
 }
