@@ -8,6 +8,8 @@ pub mod framing;
 pub mod host;
 pub mod identities;
 pub mod key_file;
+pub mod lists;
+pub mod meter;
 pub mod moment;
 mod names;
 pub mod openapi;
