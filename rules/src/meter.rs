@@ -51,6 +51,8 @@ pub struct Ask {
     pub key: CounterKey,
     /// What is asked of it.
     pub meter: Meter,
+    /// How many it counts for; 0 only looks.
+    pub cost: u32,
 }
 
 /// What a response tells a counter afterwards.

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use crate::content::{self, Content};
 use crate::credential::Credential;
+use crate::limit::{self, Limit, Limits};
 use crate::policies::body::{self, Body};
 use crate::policies::identity::IdentityRef;
 use crate::policy::{
@@ -39,7 +40,14 @@ impl Plan {
         // A packed body has to be unpacked to know its size.
         let packed =
             !self.gates.encodings.is_empty() && view.has_body && content::coding(view.headers) != Ok(None);
-        packed || self.gates.body.iter().any(|standing| standing.gate.needs(view))
+        packed
+            || self.gates.limits.needs_body()
+            || self.gates.body.iter().any(|standing| standing.gate.needs(view))
+    }
+
+    /// What is counted, and how much of it may be.
+    pub fn limits(&self) -> &Limits {
+        &self.gates.limits
     }
 
     /// The credential that decides who calls, with the identity that it is for: the first to which the request
@@ -120,9 +128,11 @@ impl Plan {
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let identity = self.gates.identities.iter().map(Step::Identity);
         let head = self.gates.head.iter().map(Step::Head);
+        let places = self.gates.limit_places.iter();
+        let limits = self.gates.limits.iter().zip(places).map(|(limit, place)| Step::Limit(limit, place));
         let body = self.gates.body.iter().map(Step::Body);
         let reply = self.gates.reply.iter().map(Step::Reply);
-        identity.chain(head).chain(body).chain(reply)
+        identity.chain(head).chain(limits).chain(body).chain(reply)
     }
 }
 
@@ -145,6 +155,8 @@ pub enum Step<'a> {
     Identity(&'a Accepted),
     /// Judges the head.
     Head(&'a Standing<dyn HeadGate>),
+    /// Counts.
+    Limit(&'a Arc<Limit>, &'a Place),
     /// Judges the body.
     Body(&'a Standing<dyn BodyGate>),
     /// Edits the answer.
@@ -157,6 +169,7 @@ impl Step<'_> {
         match self {
             Self::Identity(_) => IdentityRef::KEY,
             Self::Head(standing) => standing.policy,
+            Self::Limit(..) => limit::GATE,
             Self::Body(standing) => standing.policy,
             Self::Reply(standing) => standing.policy,
         }
@@ -167,6 +180,7 @@ impl Step<'_> {
         match self {
             Self::Identity(accepted) => &accepted.place,
             Self::Head(standing) => &standing.place,
+            Self::Limit(_, place) => place,
             Self::Body(standing) => &standing.place,
             Self::Reply(standing) => &standing.place,
         }

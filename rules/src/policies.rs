@@ -9,6 +9,7 @@ pub mod cors;
 pub mod csrf;
 pub mod headers;
 pub mod identity;
+pub mod limits;
 pub mod openapi;
 pub mod require;
 pub mod tenant;
@@ -43,6 +44,10 @@ macro_rules! with_policies {
             csrf: $crate::policies::csrf::Csrf,
                 monotone ["csrf"],
                 why "needs to know how the credential came, and which origins `cors` trusts with it";
+            /// How much one caller, address or thing may ask for: names of `limits`, added to the inherited ones.
+            limits: $crate::policies::limits::Limits,
+                monotone [],
+                why "counts what would be forwarded: those by address are looked at before anybody is identified";
             /// What a request body may be.
             body: $crate::policies::body::Body,
                 monotone ["body.max", "body.types", "body.json_depth", "body.json_keys", "body.encodings"],

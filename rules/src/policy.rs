@@ -14,9 +14,11 @@ use serde_json::{Map, Value};
 use crate::content::{Coding, Content};
 use crate::credential::{Carrier, Credential, Doubt, Evidence, KeySource, Login, Vouched};
 use crate::key_file::{Listed, Wrong};
+use crate::limit::{Limit, Limits as Counted};
 use crate::origin::Origins;
 use crate::problem::{Place, Problem};
 use crate::secret::Secret;
+use crate::spot::Spot;
 use crate::strict_json::Limits;
 use crate::verdict::Refusal;
 use crate::view::{Caller, View};
@@ -159,6 +161,8 @@ pub struct Ground<'a> {
     pub relaxed: &'a Relaxed,
     /// The configured identities.
     pub identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+    /// The configured limits.
+    pub limits: &'a BTreeMap<String, Arc<Limit>>,
     /// Secrets and files.
     pub library: &'a dyn Library,
 }
@@ -289,6 +293,12 @@ pub struct Gates {
     pub reply: Vec<Standing<dyn ReplyGate>>,
     /// The largest body in bytes, for the shell that reads it.
     pub body_max: Option<u64>,
+    /// What is counted, and how much of it may be.
+    pub limits: Counted,
+    /// The configuration that says which limits hold, for each of them.
+    pub limit_places: Vec<Place>,
+    /// The first place in the head where the request names its tenant.
+    pub(crate) tenant: Option<Spot>,
     /// What a JSON body may be at most.
     pub json: Limits,
     /// The content codings that are accepted, and unpacked for gates.

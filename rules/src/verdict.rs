@@ -81,6 +81,14 @@ codes! {
     ScopeRequired = "scope_required", FORBIDDEN, "Forbidden", "The token's scope does not permit this.";
     /// The token lacks a claim or has another value.
     ClaimRequired = "claim_required", FORBIDDEN, "Forbidden", "The token lacks a property that this address requires.";
+    /// A rule of the configuration.
+    Blocked = "blocked", FORBIDDEN, "Forbidden", "The request was blocked.";
+    /// More requests than a limit allows.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests", "There were too many requests; try again later, see the Retry-After header.";
+    /// Too many failures.
+    LockedOut = "locked_out", TOO_MANY_REQUESTS, "Too many failures", "There were too many failed attempts; try again later, see the Retry-After header.";
+    /// More requests in progress than a limit allows.
+    TooManyInFlight = "too_many_in_flight", TOO_MANY_REQUESTS, "Too many requests in progress", "Too many requests are in progress; wait for one of them to end.";
     /// The body's type or coding is not accepted.
     MediaType = "media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "The request's body is of a type that this address does not accept.";
     /// The body does not fit its schema.

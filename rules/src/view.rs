@@ -34,6 +34,8 @@ pub struct View<'a> {
     pub client: IpAddr,
     /// The certificate that the client showed and an authority of ours vouches for.
     pub certificate: Option<&'a ClientCertificate>,
+    /// The route's name; empty until it was found.
+    pub route: &'a str,
     /// What the route's pattern captured, by name.
     pub captures: Option<Captures<'a>>,
     /// Who calls, once an identity gate has said so.
@@ -124,6 +126,8 @@ pub struct Caller {
     pub scopes: Reading<Vec<String>>,
     /// All claims of the credential.
     pub claims: Map<String, Value>,
+    /// The SHA-256 of the API key, where the credential is one.
+    pub key: Option<[u8; 32]>,
     /// Header fields for the upstream, ready to be set.
     pub forward: Vec<(HeaderName, HeaderValue)>,
     /// A field whose claim cannot be written into a header: the request is refused once every gate passed.

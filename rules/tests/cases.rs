@@ -26,6 +26,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::credential::{Doubt, Evidence, Via, Vouched};
 use rules::identities::{self, Making};
 use rules::key_file::{Listed, Wrong};
+use rules::limit::{self, Limit};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::body::too_large;
@@ -58,6 +59,9 @@ struct File {
     /// What their key files list, by name.
     #[serde(default)]
     keys: BTreeMap<String, Vec<Value>>,
+    /// What `limits` may name.
+    #[serde(default)]
+    limits: BTreeMap<String, Value>,
     #[serde(rename = "match")]
     patterns: Vec<String>,
     #[serde(default)]
@@ -251,6 +255,14 @@ macro_rules! raw_scope {
 
 rules::with_policies!(raw_scope);
 
+fn limits(written: &BTreeMap<String, Value>) -> BTreeMap<String, Arc<Limit>> {
+    let compile = |(name, raw): (&String, &Value)| {
+        let raw = plain::read(raw.clone()).unwrap();
+        (name.clone(), Arc::new(limit::compile(name, &raw, &Place::root()).ok().unwrap()))
+    };
+    written.iter().map(compile).collect()
+}
+
 fn compile(file: &File) -> Route {
     let mut identities = BTreeMap::new();
     let session = Map::from_iter([("session".to_owned(), session())]);
@@ -263,12 +275,14 @@ fn compile(file: &File) -> Route {
         let def = identities::compile(&raw, &making).ok().unwrap();
         identities.insert(name.clone(), Arc::new(def));
     }
+    let limits = limits(&file.limits);
     let settle = |outer: &Scope, written: &Map<String, Value>, relax: &[String]| {
         let relaxed = Relaxed::new(relax.iter().cloned());
         let ground = Ground {
             place: Place::root(),
             relaxed: &relaxed,
             identities: &identities,
+            limits: &limits,
             library: &Keys(&file.keys),
         };
         let scope = outer.settle(&raw_scope(written.clone()), &ground);
@@ -351,6 +365,7 @@ fn judge(route: &Route, request: &Request, told: &mut Told) -> Result<(), Refusa
         headers: &headers,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         certificate: certificate.as_ref(),
+        route: "route",
         captures: Some(captures),
         caller: None,
         via: request.via.as_deref().map(via),

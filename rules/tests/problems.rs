@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rules::credential::KeysAt;
 use rules::identities::{self, Making};
 use rules::key_file::{Listed, Sha256, Wrong};
+use rules::limit::{self, Limit};
 use rules::policies::identity::IdentityRef;
 use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, IdentityDef, Library, Relaxed, RouteFacts};
@@ -123,6 +124,14 @@ macro_rules! raw_scope {
 
 rules::with_policies!(raw_scope);
 
+fn limits() -> BTreeMap<String, Arc<Limit>> {
+    let limit = |name: &str, per: &str| {
+        let raw = plain::read(json!({"per": per, "concurrent": 4})).unwrap();
+        (name.to_owned(), Arc::new(limit::compile(name, &raw, &Place::root()).unwrap()))
+    };
+    BTreeMap::from([limit("few", "ip"), limit("by_thing", "path.thing")])
+}
+
 /// What `inner` within `outer` comes to, on a route whose pattern captures `tenant`.
 fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Problem>> {
     let identities: BTreeMap<_, _> = known
@@ -134,7 +143,14 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
         })
         .collect();
     let relaxed = Relaxed::default();
-    let ground = |place| Ground { place, relaxed: &relaxed, identities: &identities, library: &Shelf };
+    let limits = limits();
+    let ground = |place| Ground {
+        place,
+        relaxed: &relaxed,
+        identities: &identities,
+        limits: &limits,
+        library: &Shelf,
+    };
     let outer = Scope::default().settle(&raw_scope(outer), &ground(Place::root().key("defaults"))).unwrap();
     let scope = outer.settle(&raw_scope(inner), &ground(Place::root()))?;
     let named: Vec<_> = scope.identity.iter().flat_map(IdentityRef::defs).cloned().collect();
@@ -474,6 +490,20 @@ fn wrong_values() -> Vec<WrongValue> {
             json!({"cookies": {"secure": true, "except": {"a": {"reason": "yes", "secure": false}}}}),
             "cookies.except.a.reason",
             "`yes` is not a reason",
+        ),
+    ]
+}
+
+/// The same, of what is counted.
+fn wrong_limits() -> Vec<WrongValue> {
+    vec![
+        (json!({"limits": []}), "limits", "`limits` names no limit"),
+        (json!({"limits": ["few", "none"]}), "limits[1]", "there is no limit `none`"),
+        (json!({"limits": ["few", "few"]}), "limits[1]", "`few` is there twice"),
+        (
+            json!({"limits": ["by_thing"]}),
+            "limits[0]",
+            "the limit `by_thing` counts by `path.thing`, which the route's pattern does not capture",
         ),
     ]
 }
@@ -829,8 +859,15 @@ fn all() -> Vec<Problem> {
     for (changes, place, part) in wrong_partners() {
         all.extend(told(partner(changes.clone()).map(|_| ()), &changes, place, part));
     }
-    let values =
-        [wrong_values(), wrong_requirements(), wrong_pages(), wrong_terms(), unfit(), wrong_places()];
+    let values = [
+        wrong_values(),
+        wrong_limits(),
+        wrong_requirements(),
+        wrong_pages(),
+        wrong_terms(),
+        unfit(),
+        wrong_places(),
+    ];
     for (inner, place, part) in values.into_iter().flatten() {
         all.extend(told(
             scopes(&json!({}), &inner, &["session", "partner", "internal"]),

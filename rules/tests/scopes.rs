@@ -21,6 +21,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use rules::credential::{Credential, Doubt, Evidence, Via, Vouched};
 use rules::key_file::{Listed, Wrong};
+use rules::limit::{self, Limit, RawLimit};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::csrf::RawCsrf;
@@ -30,6 +31,7 @@ use rules::policy::{Ground, IdentityDef, IdentityGate, Library, Relaxed, RouteFa
 use rules::problem::{Place, Problem};
 use rules::route::{Lookup, Pattern, Table};
 use rules::secret::Secret;
+use rules::shapes::OneOrMany;
 use rules::verdict::{Code, Refusal};
 use rules::view::{Caller, Reading, View};
 use serde_json::{Map, Value, json};
@@ -44,7 +46,6 @@ mod draw {
     use rules::policies::require::RawRequire;
     use rules::policies::tenant::{RawPlace, RawTenant};
     use rules::set_cookie::SameSite;
-    use rules::shapes::OneOrMany;
     use rules::units::{Size, Time};
     use std::time::Duration;
 
@@ -90,6 +91,11 @@ mod draw {
             };
             OneOrMany(places.into_iter().map(raw).collect())
         })
+    }
+
+    pub(super) fn limits() -> impl Strategy<Value = OneOrMany<String>> {
+        subsequence(vec!["few", "many"], 1..=2)
+            .prop_map(|names| OneOrMany(names.into_iter().map(str::to_owned).collect()))
     }
 
     pub(super) fn require() -> impl Strategy<Value = RawRequire> {
@@ -248,8 +254,21 @@ impl IdentityGate for Named {
             claims: Map::new(),
             forward: Vec::new(),
             unforwardable: None,
+            key: None,
         }))
     }
+}
+
+fn limits() -> BTreeMap<String, Arc<Limit>> {
+    let limit = |name: &str| {
+        let raw = RawLimit {
+            concurrent: Some(4),
+            per: Some(OneOrMany(vec!["ip".to_owned()])),
+            ..RawLimit::default()
+        };
+        (name.to_owned(), Arc::new(limit::compile(name, &raw, &Place::root()).unwrap()))
+    };
+    BTreeMap::from([limit("few"), limit("many")])
 }
 
 struct NoFiles;
@@ -529,6 +548,7 @@ impl Ways {
             claims: request.claims.as_object().unwrap().clone(),
             forward: Vec::new(),
             unforwardable: None,
+            key: None,
         };
         let view = View {
             method: &Method::POST,
@@ -542,6 +562,7 @@ impl Ways {
             headers: &headers,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             certificate: None,
+            route: "route",
             captures: Some(found.captures),
             caller: Some(&caller),
             via: Some(request.page.0),
@@ -560,11 +581,16 @@ struct Tally {
 
 /// Where `sample` breaks the property if inner scopes are settled by `settle`.
 fn check(sample: &Sample, settle: Settle) -> Result<Tally, String> {
-    let (identities, ways) = (identities(), Ways::new());
+    let (identities, limits, ways) = (identities(), limits(), Ways::new());
     let nothing = Relaxed::default();
     let relaxed = Relaxed::new(sample.relax.iter().cloned());
-    let ground =
-        |relaxed| Ground { place: Place::root(), relaxed, identities: &identities, library: &NoFiles };
+    let ground = |relaxed| Ground {
+        place: Place::root(),
+        relaxed,
+        identities: &identities,
+        limits: &limits,
+        library: &NoFiles,
+    };
     let Ok(parent) = Scope::default().settle(&sample.parent.0, &ground(&nothing)) else {
         return Ok(Tally::default());
     };
@@ -635,9 +661,9 @@ proptest! {
 
     #[test]
     fn whatever_is_relaxed_may_be_widened(parent in written(), child in written()) {
-        let (identities, nothing) = (identities(), Relaxed::default());
+        let (identities, limits, nothing) = (identities(), limits(), Relaxed::default());
         let relaxed = Relaxed::new(monotone_keys().map(str::to_owned));
-        let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities, library: &NoFiles };
+        let ground = |relaxed| Ground { place: Place::root(), relaxed, identities: &identities, limits: &limits, library: &NoFiles };
         // A sample may be wrong of itself: it requires nothing where there is nothing to relax.
         let alone = |raw| Scope::default().settle(raw, &ground(&nothing)).ok();
         let Some(parent) = alone(&parent.0) else { return Ok(()) };

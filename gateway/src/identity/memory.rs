@@ -121,6 +121,7 @@ mod tests {
             claims,
             forward: Vec::new(),
             unforwardable: None,
+            key: None,
         })
     }
 

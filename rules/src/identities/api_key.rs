@@ -135,7 +135,7 @@ fn known(listed: Vec<Listed>, mapping: &Mapping, at: &Place, problems: &mut Vec<
         }
         let until = key.expires.map_or(i64::MAX, |moment| moment.0);
         let called = key.name.as_ref().unwrap_or(&key.user).0.clone();
-        let caller = Arc::new(mapping.caller(claims(key)));
+        let caller = Arc::new(Caller { key: Some(*hash.bytes()), ..mapping.caller(claims(key)) });
         if let Some(header) = &caller.unforwardable {
             let what = format!("{line}: what `forward` puts into `{header}` cannot stand in a header field");
             problems.push(at.problem(what).remedy("use printable ASCII, and no commas in a list"));

@@ -141,6 +141,7 @@ impl Mapping {
             forward,
             unforwardable,
             claims,
+            key: None,
         }
     }
 

@@ -211,6 +211,7 @@ fn view<'v>(
         secure: true,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         certificate: None,
+        route: "route",
         captures: None,
         caller: None,
         via: None,

@@ -16,10 +16,9 @@ use crate::problem::{Place, Problem};
 use crate::shapes::{OneOrMany, TEXT_OR_MAP};
 
 mod gates;
-mod spot;
 
+use crate::spot::Spot;
 use gates::{InBody, InHead, Places};
-use spot::Spot;
 
 /// Places as written.
 pub type RawTenant = OneOrMany<RawPlace>;
@@ -214,6 +213,8 @@ impl Policy for Tenant {
                 );
             }
         }
+        let mut spots = self.places.iter().map(|wanted| &wanted.spot);
+        gates.tenant = spots.find(|spot| !matches!(spot, Spot::Body(_))).cloned();
         let places = Places::new(&self.places);
         let (head, body) = places.stages();
         let policy = Self::KEY;

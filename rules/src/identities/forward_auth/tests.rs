@@ -91,6 +91,7 @@ impl Asked {
             client: self.client,
             has_body: true,
             certificate: None,
+            route: "route",
             captures: None,
             caller: None,
             via: None,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
-use super::spot::Spot;
 use super::{Tenant, Wanted};
 use crate::content::{self, Content};
 use crate::policy::{BodyGate, HeadGate, Policy, Verdict};
 use crate::query;
+use crate::spot::Spot;
 use crate::strict_json::{self, Kind};
 use crate::verdict::{Code, Refusal};
 use crate::view::{Reading, View};

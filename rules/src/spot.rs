@@ -12,7 +12,7 @@ use crate::{cookies, forwarding, query};
 
 /// Where a request can name a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(crate) enum Spot {
     /// A name that the route's pattern captures.
     Capture(String),
     /// A query parameter.
@@ -26,7 +26,7 @@ pub(super) enum Spot {
 }
 
 /// Why a text is no place: a sentence and a remedy.
-pub(super) type Wrong = (String, &'static str);
+pub(crate) type Wrong = (String, &'static str);
 
 /// Fields that frame or route the message, carry the proof, or are set by the gateway: beside those that
 /// [`forwarding`] knows.
@@ -52,7 +52,7 @@ const NOT_NAMEABLE: &[&str] = &[
 ];
 
 impl Spot {
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
         if let Some(pointer) = text.strip_prefix("body:") {
             let sound = pointer.starts_with('/') && pointer.len() > 1 && ClaimPath::parse(pointer).is_ok();
             return if sound { Ok(Self::Body(pointer.to_owned())) } else { Err(no_place(text)) };
@@ -73,7 +73,7 @@ impl Spot {
     ///
     /// # Errors
     /// Why readers could disagree: a sentence for the log.
-    pub(super) fn in_head<'v>(&self, view: &View<'v>) -> Result<Option<Cow<'v, str>>, &'static str> {
+    pub(crate) fn in_head<'v>(&self, view: &View<'v>) -> Result<Option<Cow<'v, str>>, &'static str> {
         match self {
             Self::Capture(name) => match view.captures.and_then(|captures| captures.get(name)) {
                 // Servlet containers drop `;…`; who decodes once more sees what stands behind `%25`.
