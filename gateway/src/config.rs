@@ -17,6 +17,7 @@ pub mod raw;
 
 mod decode;
 mod document;
+mod inside;
 mod interpolate;
 mod mask;
 mod notices;
@@ -35,7 +36,7 @@ pub use problem::{Note, Problem};
 pub use report::{Report, wants_colour};
 pub use source::{Place, Source};
 pub(crate) use suggest::remedy_or_all;
-pub use tree::{Node, Origin, Scalar, Value};
+pub use tree::{Node, Origin, Patch, Scalar, Value};
 pub use yaml::parse;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! line and a caret. So no raw type has to carry positions.
 
 use std::fmt;
+use std::ops::Range;
 
 /// One step down the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Place {
 
     /// A problem here.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem { place: self.clone(), message: message.into(), remedy: None }
+        Problem { place: self.clone(), message: message.into(), remedy: None, within: None }
     }
 }
 
@@ -96,6 +97,9 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// Which bytes of the text at the place are meant: the text as it was decoded, and not as it is written. None
+    /// for the whole of it.
+    pub within: Option<Range<usize>>,
 }
 
 impl Problem {
@@ -103,6 +107,13 @@ impl Problem {
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The problem of these bytes of the text, and not of the whole.
+    #[must_use]
+    pub fn within(mut self, bytes: Range<usize>) -> Self {
+        self.within = Some(bytes);
         self
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::problem::Problem;
-use super::tree::{Node, Origin, Scalar, Value};
+use super::tree::{Node, Origin, Patch, Scalar, Value};
 
 /// Looks up an environment variable.
 type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -48,10 +48,12 @@ impl Fill<'_> {
         }
         let mut filled = false;
         let mut done = String::with_capacity(scalar.text.len());
+        let mut patches = Vec::new();
         let mut rest = scalar.text.as_str();
         while let Some((before, after)) = rest.split_once("${") {
             if let Some(before) = before.strip_suffix('$') {
                 done.push_str(before);
+                patches.push(Patch { now: done.len()..done.len() + 2, was: "$${".to_owned() });
                 done.push_str("${");
                 rest = after;
                 continue;
@@ -64,6 +66,9 @@ impl Fill<'_> {
             };
             rest = behind;
             filled = true;
+            let start = done.len();
+            let written = after.len() - behind.len();
+            let was = format!("${{{}", after.get(..written).unwrap_or_default());
             let value = (self.environment)(reference.name);
             match (value, reference.default) {
                 (Some(value), None) => done.push_str(&value),
@@ -71,9 +76,11 @@ impl Fill<'_> {
                 (_, Some(default)) => done.push_str(default),
                 (None, None) => self.problems.push(self.unset(reference.name, span)),
             }
+            patches.push(Patch { now: start..done.len(), was });
         }
         done.push_str(rest);
         scalar.text = done;
+        scalar.patches = patches;
         if filled && scalar.origin == Origin::Plain {
             scalar.origin = Origin::Filled;
         }

@@ -22,7 +22,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
 use super::source::Source;
 use super::tree::{Node, Value};
-use super::{Report, decode, document, interpolate, key_file, parse, suggest};
+use super::{Report, decode, document, inside, interpolate, key_file, parse, suggest};
 use crate::snapshot::{Snapshot, Test};
 
 mod certificates;
@@ -119,8 +119,8 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     let shelf = Shelf::fill(&raw, base.clone(), purpose);
     let compiled = compile(&raw, &shelf);
     let placed = |fault: Fault| {
-        let problem = Problem { span: Some(find(&tree, &fault.place)), ..Problem::whole(fault.message) };
-        problem.maybe_remedy(fault.remedy)
+        let span = pinpoint(&tree, source.text(), &fault);
+        Problem { span: Some(span), ..Problem::whole(fault.message) }.maybe_remedy(fault.remedy)
     };
     let (mut files, faults, mut warnings) = shelf.close();
     problems.extend(faults.into_iter().map(placed).filter(is_new));
@@ -138,7 +138,10 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Box<Broken>> {
     if purpose == Purpose::Serve {
         match certificates::open(&snapshot, &base, &mut files, &mut warnings) {
             Ok(pairs) => certificates = pairs,
-            Err(faults) => return Err(broken(source, faults.into_iter().map(placed).collect())),
+            Err(faults) => {
+                let problems = faults.into_iter().map(placed).collect();
+                return Err(broken(source, problems));
+            }
         }
     }
     Ok(Loaded {
@@ -217,8 +220,20 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The bytes of the file that a fault means.
+fn pinpoint(tree: &Node, text: &str, fault: &Fault) -> Range<usize> {
+    let (span, node) = walk(tree, &fault.place);
+    let within = fault.within.clone().zip(node);
+    within.and_then(|(within, node)| inside::locate(text, node, &within)).unwrap_or(span)
+}
+
 /// The bytes of the text that `place` means, or of the nearest place around it that exists.
 fn find(tree: &Node, place: &Place) -> Range<usize> {
+    walk(tree, place).0
+}
+
+/// What [`find`] finds, and the value if it is there.
+fn walk<'t>(tree: &'t Node, place: &Place) -> (Range<usize>, Option<&'t Node>) {
     let mut node = tree;
     let mut span = tree.head();
     for (index, step) in place.steps.iter().enumerate() {
@@ -226,7 +241,7 @@ fn find(tree: &Node, place: &Place) -> Range<usize> {
         match (step, &node.value) {
             (Step::Key(name), Value::Map(entries)) => {
                 let Some((key, value)) = entries.iter().find(|(key, _)| key.text() == Some(name)) else {
-                    break;
+                    return (span, None);
                 };
                 let point = if last && place.on_key { key.span.clone() } else { value.head() };
                 // A key without a value has nothing else to point at.
@@ -234,16 +249,16 @@ fn find(tree: &Node, place: &Place) -> Range<usize> {
                 node = value;
             }
             (Step::Item(item), Value::Seq(items)) => {
-                let Some(value) = items.get(*item) else { break };
+                let Some(value) = items.get(*item) else { return (span, None) };
                 span = value.head();
                 node = value;
             }
             // The only one, written without a list.
             (Step::Item(0), Value::Map(_) | Value::Scalar(_)) => {}
-            _ => break,
+            _ => return (span, None),
         }
     }
-    span
+    (span, Some(node).filter(|_| !place.on_key))
 }
 
 /// The secrets and files that compilation asks for.
@@ -351,3 +366,6 @@ impl Library for Shelf {
         key_file::read(path, bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,17 @@ pub struct Scalar {
     pub text: String,
     /// How it came to be, which says what it may turn into.
     pub origin: Origin,
+    /// What was filled in, in the order of the text.
+    pub patches: Vec<Patch>,
+}
+
+/// A piece of a text that is not as it was written: `${NAME}` was filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// The bytes of the text that it fills.
+    pub now: Range<usize>,
+    /// What was written there.
+    pub was: String,
 }
 
 /// How a scalar came to be.

@@ -199,7 +199,7 @@ fn scalar_node(
     let value = if origin == Origin::Plain && scalar::is_null(&text) {
         Value::Null
     } else {
-        Value::Scalar(Scalar { text: text.into_owned(), origin })
+        Value::Scalar(Scalar { text: text.into_owned(), origin, patches: Vec::new() })
     };
     Ok(Node { span: place, value })
 }
