@@ -19,8 +19,9 @@ use crate::pipeline::accept::{self, Arrival};
 use crate::pipeline::dispatch::{self, Way};
 use crate::pipeline::identify::{Got, Identified};
 use crate::pipeline::refuse::{self, Answer};
-use crate::pipeline::{enforce, forward, identify, inspect, now_ms};
+use crate::pipeline::{decide, enforce, forward, identify, inspect, now_ms, tally};
 use crate::snapshot::{Expectation, Snapshot, Test};
+use crate::state::Store;
 use crate::visit::Visit;
 
 /// A request as it is told rather than received.
@@ -37,6 +38,8 @@ pub struct Case<'a> {
     pub fields: &'a [(String, String)],
     /// The body.
     pub body: &'a [u8],
+    /// What the upstream would answer: locks and rules may go by it.
+    pub upstream_status: u16,
     /// The facts of a caller who is taken for granted; without, the request's own credential counts.
     pub caller: Option<&'a Map<String, Value>>,
 }
@@ -68,8 +71,8 @@ pub enum End {
     Refuse(Refusal, Answer),
 }
 
-/// Walks a case through the pipeline.
-pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
+/// Walks a case through the pipeline. What is counted stays in `store` for the next.
+pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgement {
     let head = match head(snapshot, case) {
         Ok(head) => head,
         Err(refusal) => {
@@ -79,15 +82,26 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
     };
     let mut visit = accept::begin(Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
-    let end = match walk(&mut visit, &head, case) {
+    let mut way = walk(&mut visit, &head, case, store);
+    if !matches!(way, Ok(Way::On)) {
+        if let Err(refusal) = charge(&mut visit, store) {
+            way = Err(refusal);
+        }
+        tally::late(&mut visit, store);
+    }
+    let end = match way {
         Ok(Way::On) => {
             let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
+            tally::learn(&visit, case.upstream_status, store);
+            decide::reply(&mut visit, &head, case.upstream_status, &HeaderMap::new(), store);
             forward::fields(&visit, &head, &mut fields);
             inspect::fields(&visit, &head, Speaker::Upstream, &mut own);
             let target = forward::target(&visit, &head).map_or_else(String::new, |target| target.to_string());
             End::Forward { target, fields, own }
         }
-        Ok(Way::Redirect(location)) => End::Answer(refuse::redirect(&visit, &head, &location)),
+        Ok(Way::Redirect(status, location)) => {
+            End::Answer(refuse::redirect(&visit, &head, status, &location))
+        }
         Ok(Way::Preflight(fields)) => End::Answer(refuse::preflight(&visit, &head, fields)),
         Err(refusal) => {
             (visit.refusal, visit.observed) = (Some(refusal.clone()), false);
@@ -98,8 +112,8 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>) -> Judgement {
     Judgement { visit: Some(visit), head: Some(head), end }
 }
 
-fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal> {
-    let way = dispatch::dispatch(visit, head)?;
+fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>, store: &Store) -> Result<Way, Refusal> {
+    let way = dispatch::dispatch(visit, head, store, &mut |_| {})?;
     if !matches!(way, Way::On) {
         return Ok(way);
     }
@@ -107,16 +121,29 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>) -> Result<Way, Refusal
     if let Identified::Wants(want) = enforce::caller(visit, head, &Got::default(), &mut |_| {})? {
         return Err(identify::unanswered(&want));
     }
-    enforce::head(visit, head, &mut |_| {})?;
-    let Some(route) = visit.route() else { return Ok(way) };
-    let (max, needed) = (route.plan.body_max(), route.plan.needs_body(&visit.view(head)));
+    let way = enforce::head(visit, head, store, &mut |_| {})?;
+    let Some(route) = visit.route().filter(|_| matches!(way, Way::On)) else { return Ok(way) };
+    let (max, needed) = (route.plan.body_max(), enforce::needs_body(visit, head));
     if u64::try_from(case.body.len()).is_ok_and(|length| length > max) {
         return Err(too_large(max, None));
     }
     if needed {
-        enforce::body(visit, head, case.body, &mut |_| {})?;
+        let way = enforce::body(visit, head, case.body, store, &mut |_| {})?;
+        if !matches!(way, Way::On) {
+            return Ok(way);
+        }
     }
+    charge(visit, store)?;
     Ok(way)
+}
+
+/// Counts the request once. It is over at once, so that nothing is in progress afterwards.
+fn charge(visit: &mut Visit, store: &Store) -> Result<(), Refusal> {
+    if !visit.tally.is_open() {
+        return Ok(());
+    }
+    let charged = store.charge_now(visit.tally.asks(), visit.now_ms);
+    tally::settle(visit, charged).map(|_| ())
 }
 
 /// Takes the case's caller for granted, where the route has callers at all: as the identity that the facts name, or
@@ -224,11 +251,12 @@ pub struct Trial {
 /// Runs one test of the configuration.
 pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     let case = case(snapshot, &test.method, &test.target, &test.headers, &test.body, test.caller.as_ref());
-    let judgement = judge(snapshot, &case);
+    // Each test begins with nothing counted.
+    let judgement = judge(snapshot, &case, &Store::offline());
     let (status, code) = match &judgement.end {
         End::Forward { .. } => (None, None),
         End::Answer(answer) => (Some(answer.status.as_u16()), None),
-        End::Refuse(refusal, _) => (Some(refusal.code.status().as_u16()), Some(refusal.code.name())),
+        End::Refuse(refusal, _) => (Some(refusal.status().as_u16()), Some(refusal.code.name())),
     };
     let passed = match (&test.expect, status) {
         (Expectation::Allow, None) => true,
@@ -248,16 +276,20 @@ pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     Trial {
         passed,
         outcome,
-        place: refusal.as_ref().and_then(|refusal| place(judgement.visit.as_ref()?, refusal.gate)),
+        place: refusal.as_ref().and_then(|refusal| place(judgement.visit.as_ref()?, refusal)),
         decided: refusal.as_ref().map(|refusal| refusal.gate.to_owned()),
         why: refusal.map(|refusal| refusal.private.into_owned()),
     }
 }
 
-/// The configuration of the route's gate called `gate`.
-fn place(visit: &Visit, gate: &str) -> Option<Place> {
+/// The configuration of the rule or the route's gate that refused.
+fn place(visit: &Visit, refusal: &Refusal) -> Option<Place> {
+    if let Some(name) = &refusal.rule {
+        let mut rules = visit.snapshot.ruleset.iter();
+        return rules.find(|rule| rule.name == *name).map(|rule| rule.place.clone());
+    }
     let route = visit.route()?;
-    route.plan.steps().find(|step| step.policy() == gate).map(|step| step.place().clone())
+    route.plan.steps().find(|step| step.policy() == refusal.gate).map(|step| step.place().clone())
 }
 
 /// A case as a test or `explain` states it: a client somewhere, over the listener that serves.
@@ -271,9 +303,10 @@ pub fn case<'a>(
 ) -> Case<'a> {
     // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    let arrival = Arrival { peer, tls: snapshot.site.https.is_some(), certificate: None, now_ms: now_ms() };
+    let tls = snapshot.site.https.is_some();
+    let arrival = Arrival { peer, tls, facts: None, certificate: None, now_ms: now_ms() };
     let host = snapshot.site.served.first().map_or("localhost", String::as_str);
-    Case { arrival, method: method.as_str(), target, host, fields, body, caller }
+    Case { arrival, method: method.as_str(), target, host, fields, body, upstream_status: 200, caller }
 }
 
 /// The configuration's tests that fail, a sentence each.

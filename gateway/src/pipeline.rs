@@ -25,10 +25,12 @@ use crate::mends::held_body::BodyBudget;
 use crate::mends::{chunk_terminator, cookie_crumbs, late_flush};
 use crate::metrics::{Outcome, Registry, RouteMetrics};
 use crate::snapshot::Snapshot;
+use crate::state::Store;
 
 pub mod accept;
 mod answer;
 mod bodies;
+pub mod decide;
 pub mod dispatch;
 pub mod enforce;
 mod faults;
@@ -39,8 +41,10 @@ pub mod log;
 mod passing;
 mod peer;
 pub mod refuse;
+pub mod tally;
 mod witness;
 
+use dispatch::Way;
 pub use passing::Passing;
 pub use witness::Doorkeeper;
 
@@ -48,6 +52,8 @@ pub use witness::Doorkeeper;
 pub struct Live {
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
+    /// What is counted; it outlasts the configuration.
+    pub store: Arc<Store>,
     routes: Vec<RouteMetrics>,
     nowhere: RouteMetrics,
     gates: Vec<(&'static str, Histogram)>,
@@ -55,7 +61,7 @@ pub struct Live {
 
 impl Live {
     /// Resolves the metrics of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>, registry: &Registry) -> Self {
+    pub fn new(snapshot: Arc<Snapshot>, store: Arc<Store>, registry: &Registry) -> Self {
         let routes =
             snapshot.table.routes().iter().map(|route| RouteMetrics::new(registry, &route.name)).collect();
         for upstream in &snapshot.upstreams {
@@ -64,8 +70,9 @@ impl Live {
             }
         }
         let nowhere = RouteMetrics::new(registry, crate::metrics::NO_ROUTE);
-        let gates = REGISTRY.iter().map(|row| (row.key, registry.gate_duration(row.key))).collect();
-        Self { snapshot, routes, nowhere, gates }
+        let gates = REGISTRY.iter().map(|row| row.key).chain([rules::ruleset::GATE]);
+        let gates = gates.map(|gate| (gate, registry.gate_duration(gate))).collect();
+        Self { snapshot, store, routes, nowhere, gates }
     }
 
     /// A stopwatch from now on: each call takes the time since the last for the gate that it names.
@@ -136,23 +143,24 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         let passing = ctx.as_mut().ok_or_else(lost)?;
-        match self.judge(session, passing).await {
-            Ok(dispatch::Way::On) => Ok(false),
-            Ok(dispatch::Way::Redirect(location)) => {
-                let answer = refuse::redirect(&passing.visit, session.req_header(), &location);
-                answer::write(session, answer).await?;
-                Ok(true)
-            }
-            Ok(dispatch::Way::Preflight(fields)) => {
-                let answer = refuse::preflight(&passing.visit, session.req_header(), fields);
-                answer::write(session, answer).await?;
-                Ok(true)
-            }
+        let mut way = self.judge(session, passing).await;
+        if !matches!(way, Ok(Way::On))
+            && let Err(refusal) = passing.charge_unserved().await
+        {
+            way = Err(refusal);
+        }
+        let head = session.req_header();
+        let answer = match way {
+            Ok(Way::On) => return Ok(false),
+            Ok(Way::Redirect(status, location)) => refuse::redirect(&passing.visit, head, status, &location),
+            Ok(Way::Preflight(fields)) => refuse::preflight(&passing.visit, head, fields),
             Err(refusal) => {
                 passing.refuse(session, refusal).await?;
-                Ok(true)
+                return Ok(true);
             }
-        }
+        };
+        answer::write(session, answer).await?;
+        Ok(true)
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
@@ -224,6 +232,7 @@ impl ProxyHttp for Gateway {
             loan.answered(session, answer);
         }
         late_flush::stream_lengthless(session.req_header(), answer)?;
+        passing.answered(session.req_header(), answer).await;
         let mut fields = inspect::Wire(answer);
         inspect::fields(&passing.visit, session.req_header(), Speaker::Upstream, &mut fields);
         Ok(())
@@ -281,6 +290,7 @@ impl ProxyHttp for Gateway {
             loan.release(session);
         }
         drop(passing.in_flight.take());
+        drop(passing.admission.take());
         passing.finish(session, &self.log);
     }
 
@@ -303,17 +313,20 @@ impl Gateway {
         &self,
         session: &mut Session,
         passing: &mut Passing,
-    ) -> std::result::Result<dispatch::Way, Refusal> {
+    ) -> std::result::Result<Way, Refusal> {
         passing.visit.has_body = !session.as_mut().is_body_empty();
-        let way = dispatch::dispatch(&mut passing.visit, session.req_header())?;
-        if !matches!(way, dispatch::Way::On) {
+        let Passing { visit, live, .. } = &mut *passing;
+        let way = dispatch::dispatch(visit, session.req_header(), &live.store, &mut live.laps())?;
+        if !matches!(way, Way::On) {
             return Ok(way);
         }
         passing.in_flight = Some(passing.metrics().enter());
         passing.identify(session.req_header()).await?;
         let Passing { visit, live, .. } = &mut *passing;
-        enforce::head(visit, session.req_header(), &mut live.laps())?;
-        bodies::hold(session, passing, &self.budget).await?;
-        Ok(way)
+        let way = enforce::head(visit, session.req_header(), &live.store, &mut live.laps())?;
+        if !matches!(way, Way::On) {
+            return Ok(way);
+        }
+        bodies::hold(session, passing, &self.budget).await
     }
 }

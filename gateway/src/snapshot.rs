@@ -10,7 +10,9 @@ use rules::host::Hosts;
 use rules::plan::Plan;
 use rules::policies::tenant::Tenant;
 use rules::policy::IdentityDef;
+use rules::geo::Atlas;
 use rules::route::Table;
+use rules::ruleset::Ruleset;
 
 use crate::client_ca::ClientCa;
 use crate::config::raw::{Environment, Mode, TlsVersion};
@@ -33,6 +35,12 @@ pub struct Snapshot {
     pub state: String,
     /// Listeners, hosts and whom to believe.
     pub site: Site,
+    /// Whether gates refuse where there is no route yet.
+    pub mode: Mode,
+    /// The rules.
+    pub ruleset: Ruleset,
+    /// Where addresses are.
+    pub atlas: Option<Atlas>,
     /// Method and path → route.
     pub table: Table<Route>,
     /// What `defaults` says of answers to requests without a route.
@@ -47,6 +55,8 @@ pub struct Snapshot {
     pub hidden: Vec<String>,
     /// What is logged.
     pub log: LogRules,
+    /// What an operator should know of its rules and lists.
+    pub notices: Vec<String>,
     /// The configuration's own tests.
     pub tests: Vec<Test>,
 }

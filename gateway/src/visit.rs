@@ -11,9 +11,12 @@ use rules::credential::Via;
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::route::Spans;
+use rules::ruleset::Walk;
 use rules::verdict::Refusal;
 use rules::view::{Caller, ClientCertificate, View};
 
+use crate::config::raw::Mode;
+use crate::pipeline::tally::Tally;
 use crate::snapshot::{Route, Snapshot};
 
 /// A request on its way through the gateway. It pins the snapshot that it began with.
@@ -39,8 +42,18 @@ pub struct Visit {
     pub redirected: bool,
     /// The host, lower case, without a port; empty until it was read.
     pub host: String,
-    /// The normalised path, once it was read.
+    /// The port of the client's address for us: what it wrote behind the host, or the scheme's own.
+    pub port: u16,
+    /// TLS version and cipher of the connection, by their names.
+    pub tls: Option<(&'static str, &'static str)>,
+    /// The normalised path, once it was read; what rules rewrote of it included.
     pub path: Option<Path<'static>>,
+    /// The query that rules have put in the place of the client's; empty for none.
+    pub query: Option<String>,
+    /// How far it has come through the rules.
+    pub walk: Walk,
+    /// What is counted of it.
+    pub tally: Tally,
     /// The route, and where in the path its captures are.
     pub found: Option<(usize, Spans)>,
     /// Whether the request may become a WebSocket.
@@ -66,6 +79,19 @@ impl Visit {
         self.snapshot.table.routes().get(index)
     }
 
+    /// The query without its `?`: the client's, or what rules have made of it.
+    pub fn query<'a>(&'a self, head: &'a Parts) -> Option<&'a str> {
+        match &self.query {
+            None => head.uri.query(),
+            Some(query) => Some(query.as_str()).filter(|query| !query.is_empty()),
+        }
+    }
+
+    /// Whether nothing is refused, but only told.
+    pub fn observes(&self) -> bool {
+        self.route().map_or(self.snapshot.mode, |route| route.mode) == Mode::Observe
+    }
+
     /// The host as the client wrote it, with its port.
     pub fn authority<'a>(&'a self, head: &'a Parts) -> &'a str {
         let field = || head.headers.get(HOST).and_then(|field| field.to_str().ok());
@@ -87,7 +113,7 @@ impl Visit {
             method: &head.method,
             path: self.path.as_ref().map_or("", Path::as_str),
             target: self.path.as_ref().map_or("", Path::forward),
-            query: head.uri.query(),
+            query: self.query(head),
             host: &self.host,
             authority: self.authority(head),
             has_body: self.has_body,
@@ -95,11 +121,27 @@ impl Visit {
             secure: self.secure,
             client: self.client,
             certificate: self.certificate.as_deref(),
+            route: self.route().map_or("", |route| &route.name),
             captures,
             caller: self.caller.as_deref(),
             via: self.via,
             now_ms: self.now_ms,
         }
+    }
+
+    /// The names of the rules that have matched, in order.
+    pub fn matched(&self) -> Vec<&str> {
+        let rule = |index: &u16| self.snapshot.ruleset.get(usize::from(*index));
+        self.walk.matched.iter().filter_map(rule).map(|rule| &*rule.name).collect()
+    }
+
+    /// The rule that decided; where none did, all that have matched.
+    pub fn rule(&self) -> Option<Cow<'_, str>> {
+        if let Some(rule) = self.refusal.as_ref().and_then(|refusal| refusal.rule.as_deref()) {
+            return Some(Cow::Borrowed(rule));
+        }
+        let matched = self.matched();
+        (!matched.is_empty()).then(|| Cow::Owned(matched.join(",")))
     }
 
     /// The trace id of `traceparent`.

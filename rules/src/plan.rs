@@ -7,10 +7,10 @@ use http::HeaderMap;
 use crate::content::{self, Content};
 use crate::credential::Credential;
 use crate::limit::{self, Limit, Limits};
-use crate::policies::body::{self, Body};
+use crate::policies::body;
 use crate::policies::identity::IdentityRef;
 use crate::policy::{
-    Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy, ReplyFields, ReplyGate, Speaker, Standing,
+    Accepted, BodyGate, Gates, HeadGate, IdentityDef, Policy as _, ReplyFields, ReplyGate, Speaker, Standing,
     Verdict,
 };
 use crate::problem::Place;
@@ -100,19 +100,10 @@ impl Plan {
     pub fn judge_body(
         &self,
         view: &View<'_>,
-        body: &[u8],
-        mut heard: impl FnMut(&'static str, &Verdict) -> bool,
+        content: &Content<'_>,
+        heard: impl FnMut(&'static str, &Verdict) -> bool,
     ) -> Verdict {
-        let content = match self.open(view, body) {
-            Ok(content) => content,
-            // Nobody can judge what cannot be unpacked.
-            Err(refusal) => {
-                let verdict = Err(refusal);
-                return if heard(Body::KEY, &verdict) { Ok(()) } else { verdict };
-            }
-        };
-        let judge =
-            |standing: &Standing<dyn BodyGate>| (standing.policy, standing.gate.judge(view, &content));
+        let judge = |standing: &Standing<dyn BodyGate>| (standing.policy, standing.gate.judge(view, content));
         ask(self.gates.body.iter().map(judge), heard)
     }
 

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
 
 use crate::expr::{Condition, Facts, Formula, Stage};
 use crate::meter::Meter;
 use crate::problem::Place;
+use crate::verdict::Words;
 
 mod compile;
 mod edits;
@@ -57,15 +57,6 @@ enum Action {
     Rewrite { path: Option<Text>, query: Option<Text> },
     Headers(Box<edits::Edits>),
     Limit(Box<Counted>),
-}
-
-/// What a client reads whom a rule refuses. From the configuration: nothing of the request is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// The status.
-    pub status: StatusCode,
-    /// A body of the operator's own, with its type; otherwise the gateway's.
-    pub body: Option<(Bytes, HeaderValue)>,
 }
 
 /// A counter that a rule keeps.

@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Why the gateway said no: the stable name that clients, logs and metrics see.
@@ -132,6 +134,19 @@ pub struct Refusal {
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// What is wrong where in the request, for clients that can mend it.
     pub faults: Vec<Fault>,
+    /// The rule that decided, where one did.
+    pub rule: Option<Arc<str>>,
+    /// What the operator says instead of us.
+    pub words: Option<Arc<Words>>,
+}
+
+/// What a client reads whom a rule refuses. From the configuration: nothing of the request is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The status.
+    pub status: StatusCode,
+    /// A body of the operator's own, with its type; otherwise the gateway's.
+    pub body: Option<(Bytes, HeaderValue)>,
 }
 
 /// One thing that is wrong with a request's body or parameters: where, and which rule says so. Never a value.
@@ -153,7 +168,21 @@ impl Refusal {
             private: private.into(),
             fields: Vec::new(),
             faults: Vec::new(),
+            rule: None,
+            words: None,
         }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.words.as_ref().map_or(self.code.status(), |words| words.status)
+    }
+
+    /// The same refusal as a rule's, in the operator's words.
+    #[must_use]
+    pub fn by_rule(mut self, rule: Arc<str>, words: Option<Arc<Words>>) -> Self {
+        (self.rule, self.words) = (Some(rule), words);
+        self
     }
 
     /// The same refusal with another header field in its answer.

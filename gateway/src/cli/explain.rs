@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rules::expr::Stage;
 use rules::plan::{Plan, Step};
 use rules::policy::Accepted;
 use rules::verdict::Refusal;
@@ -15,9 +16,11 @@ use crate::config::load::Loaded;
 use crate::config::remedy_or_all;
 use crate::judge::{self, Case};
 use crate::pipeline::accept;
+use crate::pipeline::decide;
 use crate::pipeline::dispatch::{self, Way};
 use crate::pipeline::identify;
 use crate::pipeline::log::masked;
+use crate::state::Store;
 use crate::visit::Visit;
 
 /// Walks one request through the pipeline: each gate, its verdict, the line that made it.
@@ -107,7 +110,7 @@ fn explain(args: &Args) -> Result<(), Fault> {
         case.arrival.certificate = Some(certificate.map_err(fails)?);
     }
     let rows = walk(&loaded, &case);
-    let judgement = judge::judge(snapshot, &case);
+    let judgement = judge::judge(snapshot, &case, &Store::offline());
     let (outcome, more) = outcome(&judgement.end, &snapshot.hidden);
     match args.format {
         Format::Text => print(&rows, &outcome, &more, loaded.source.path()),
@@ -157,7 +160,7 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
     let snapshot = &loaded.snapshot;
     let refused = |gate: &str, refusal: &Refusal, line| Row {
         gate: gate.to_owned(),
-        verdict: format!("refuse {} {}", refusal.code.status().as_u16(), refusal.code),
+        verdict: format!("refuse {} {}", refusal.status().as_u16(), refusal.code),
         line,
         why: Some(refusal.private.clone().into_owned()),
     };
@@ -174,15 +177,20 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
     let mut rows = vec![passed("framing", None, None)];
     let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
-    match dispatch::dispatch(&mut visit, &head) {
+    let store = Store::offline();
+    let way = dispatch::dispatch(&mut visit, &head, &store, &mut |_| {});
+    let told = matched(loaded, &visit, 0, &mut rows);
+    match way {
         Err(refusal) => {
-            rows.push(refused(refusal.gate, &refusal, None));
+            rows.push(refused(refusal.gate, &refusal, rule_line(loaded, &visit, &refusal)));
             return rows;
         }
-        Ok(Way::Redirect(to)) => {
+        Ok(Way::Redirect(_, to)) => {
             // What is printed is often shown around.
+            let to = String::from_utf8_lossy(&to);
             let to = masked(&to, &snapshot.hidden);
-            rows.push(passed("dispatch", Some(format!("redirect to {to}")), None));
+            let by = if told > 0 { "rules" } else { "dispatch" };
+            rows.push(passed(by, Some(format!("redirect to {to}")), None));
             return rows;
         }
         Ok(Way::Preflight(_)) => {
@@ -212,8 +220,22 @@ fn gates(
 ) {
     let snapshot = std::sync::Arc::clone(&visit.snapshot);
     let Some(route) = visit.found.and_then(|(index, _)| snapshot.table.routes().get(index)) else { return };
-    let mut identified = false;
+    let (mut identified, store) = (false, Store::offline());
+    // Rules are asked when the gates of their stage have passed.
+    let mut stages = vec![Stage::Body, Stage::Caller];
     for step in route.plan.steps() {
+        let due = match step {
+            Step::Identity(_) | Step::Head(_) => None,
+            Step::Limit(..) | Step::Body(_) => Some(Stage::Caller),
+            Step::Reply(_) => Some(Stage::Body),
+        };
+        while let Some(stage) = stages.last().copied().filter(|stage| Some(*stage) <= due) {
+            stages.pop();
+            if let Some(end) = ask_rules(loaded, visit, head, (stage, case.body), &store, rows) {
+                rows.push(end);
+                return;
+            }
+        }
         let mut line = loaded.line(step.place());
         let verdict = match step {
             // All of them are asked at once, and one decides.
@@ -234,6 +256,7 @@ fn gates(
                 })
             }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
+            Step::Limit(limit, _) => Ok(Some(format!("limit {}, of which nothing is used here", limit.name))),
             Step::Reply(_) => Ok(Some("edits the answer".to_owned())),
             Step::Body(standing) => {
                 let view = visit.view(head);
@@ -249,7 +272,60 @@ fn gates(
             }
         }
     }
+    while let Some(stage) = stages.pop() {
+        if let Some(end) = ask_rules(loaded, visit, head, (stage, case.body), &store, rows) {
+            rows.push(end);
+            return;
+        }
+    }
     rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));
+}
+
+/// Asks the rules of one stage; the row of the one that ends the walk.
+fn ask_rules(
+    loaded: &Loaded,
+    visit: &mut Visit,
+    head: &http::request::Parts,
+    (stage, body): (Stage, &[u8]),
+    store: &Store,
+    rows: &mut Vec<Row>,
+) -> Option<Row> {
+    let before = visit.walk.matched.len();
+    let way = decide::rules(visit, head, stage, Some(body), store);
+    matched(loaded, visit, before, rows);
+    let row = |verdict: String, line, why| Row { gate: "rules".to_owned(), verdict, line, why: Some(why) };
+    match way {
+        Ok(Way::Redirect(status, to)) => {
+            let to = String::from_utf8_lossy(&to).into_owned();
+            Some(row(format!("redirect {}", status.as_u16()), None, masked(&to, &visit.snapshot.hidden).into_owned()))
+        }
+        Ok(_) => None,
+        Err(refusal) => {
+            let verdict = format!("refuse {} {}", refusal.status().as_u16(), refusal.code);
+            Some(row(verdict, rule_line(loaded, visit, &refusal), refusal.private.into_owned()))
+        }
+    }
+}
+
+/// A row for each rule that matched, from the one at `from` on; how many.
+fn matched(loaded: &Loaded, visit: &Visit, from: usize, rows: &mut Vec<Row>) -> usize {
+    let found = visit.walk.matched.get(from..).unwrap_or_default().iter();
+    let found = found.filter_map(|index| visit.snapshot.ruleset.get(usize::from(*index)));
+    let before = rows.len();
+    rows.extend(found.map(|rule| Row {
+        gate: "rules".to_owned(),
+        verdict: format!("match {}", rule.does()),
+        line: loaded.line(&rule.place),
+        why: Some(format!("rule {}{}", rule.name, if rule.observes { ", which only observes" } else { "" })),
+    }));
+    rows.len() - before
+}
+
+/// The line of the rule that refused.
+fn rule_line(loaded: &Loaded, visit: &Visit, refusal: &Refusal) -> Option<usize> {
+    let name = refusal.rule.as_deref()?;
+    let rule = visit.snapshot.ruleset.iter().find(|rule| *rule.name == *name)?;
+    loaded.line(&rule.place)
 }
 
 /// The identity that decides: the caller's, or the first to which the request shows anything.

@@ -21,6 +21,7 @@ use super::test::{Format, open};
 use crate::judge::{self, Case, End, Judgement, judge};
 use crate::pipeline::accept::Arrival;
 use crate::snapshot::Snapshot;
+use crate::state::Store;
 use crate::visit::Visit;
 
 /// Judges recorded requests (JSON, one a line) by the same plan as the wire; prints one verdict line each.
@@ -76,10 +77,11 @@ pub fn call(args: &Args) -> ExitCode {
         }
     };
     let mut out = BufWriter::new(stdout().lock());
+    let store = Store::offline();
     for (index, line) in reader.lines().enumerate() {
         let place = format!("{}:{}", args.requests.display(), index + 1);
         let verdict = line.map_err(|error| error.to_string()).and_then(|line| {
-            if line.trim().is_empty() { Ok(None) } else { replay(&loaded.snapshot, &line).map(Some) }
+            if line.trim().is_empty() { Ok(None) } else { replay(&loaded.snapshot, &store, &line).map(Some) }
         });
         let written = match verdict {
             Ok(Some(verdict)) => writeln!(out, "{verdict}"),
@@ -105,7 +107,7 @@ fn misuse(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn replay(snapshot: &Arc<Snapshot>, line: &str) -> Result<Value, String> {
+fn replay(snapshot: &Arc<Snapshot>, store: &Store, line: &str) -> Result<Value, String> {
     let record: Record =
         serde_json::from_str(line).map_err(|error| format!("not a recorded request: {error}"))?;
     let at = OffsetDateTime::parse(&record.at, &Rfc3339)
@@ -119,15 +121,22 @@ fn replay(snapshot: &Arc<Snapshot>, line: &str) -> Result<Value, String> {
         Err(why) => (None, Some(why)),
     };
     let case = Case {
-        arrival: Arrival { peer: record.peer.to_canonical(), tls: record.tls, certificate, now_ms },
+        arrival: Arrival {
+            peer: record.peer.to_canonical(),
+            tls: record.tls,
+            facts: None,
+            certificate,
+            now_ms,
+        },
         method: &record.method,
         target,
         host,
         fields: &record.headers,
         body: &body,
+        upstream_status: record.upstream_status,
         caller: None,
     };
-    Ok(verdict(&record, &case, &judge(snapshot, &case), doubt))
+    Ok(verdict(&record, &case, &judge(snapshot, &case, store), doubt))
 }
 
 /// The certificate that the client showed, or why it does not count.
@@ -188,8 +197,8 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement, doubt: Optio
         "gate": refusal.map(|refusal| refusal.gate),
         "route": visit.and_then(Visit::route).map(|route| route.name.to_string()),
         "why": (!why.is_empty()).then(|| why.join("; ")),
-        "rule": null,
-        "matched": [],
+        "rule": visit.and_then(Visit::rule),
+        "matched": visit.map(Visit::matched).unwrap_or_default(),
         "user": visit.and_then(Visit::user),
         "tenant": visit.and_then(Visit::tenant),
         "location": own.get("location").and_then(|field| field.to_str().ok()),

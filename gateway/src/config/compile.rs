@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderName;
 use rules::identities::{self, Making};
+use rules::limit::{self, Limit};
 use rules::policy::{IdentityDef, Library};
 use rules::problem::{Place, Problem};
 
@@ -14,6 +16,7 @@ use crate::snapshot::Snapshot;
 
 mod listen;
 mod logs;
+mod places;
 mod routes;
 mod secrets;
 mod trials;
@@ -61,14 +64,22 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
     replaced_identity(raw, &identities, &mut problems);
-    let routes = routes::compile(raw, &upstreams, &identities, library, &mut problems);
+    let limits = limits(raw, &mut problems);
+    let withheld = withheld(&identities);
+    let (lists, atlas) = places::compile(raw, library, &mut problems);
+    let ruleset = places::ruleset(raw, &lists, atlas.is_some(), &withheld, &mut problems);
+    let known = routes::Known { upstreams: &upstreams, identities: &identities, limits: &limits };
+    let routes = routes::compile(raw, known, library, &mut problems);
     if let Some((table, _)) = &routes {
         listen::client_ca_is_used(raw, table, &mut problems);
     }
     let hidden: Vec<_> = identities.values().flat_map(|identity| identity.hides.iter().cloned()).collect();
     let log = logs::compile(&raw.logs, &identities, &mut problems);
     let tests = trials::compile(raw, &mut problems);
-    let (Some((table, unrouted)), Some(log)) = (routes, log) else { return Err(problems.0) };
+    let (Some((table, unrouted)), Some(log), Some(ruleset)) = (routes, log, ruleset) else {
+        return Err(problems.0);
+    };
+    places::rules_keep_tenants(&ruleset, &table, &mut problems);
     if !problems.0.is_empty() {
         return Err(problems.0);
     }
@@ -76,10 +87,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
     // In the order of their names, which is that of their `index`.
     let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
-    let withheld = |identity: &Identity| [identity.def.owns.clone(), identity.def.carriers.clone()].concat();
-    let mut owned: Vec<_> = identities.iter().flat_map(withheld).collect();
-    owned.sort_by(|left, right| left.as_str().cmp(right.as_str()));
-    owned.dedup();
+    let (ruleset, notices) = ruleset;
     Ok(Snapshot {
         environment: raw.environment,
         release: raw.release.clone(),
@@ -87,15 +95,39 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         effective,
         state: raw.state.path.clone(),
         site,
+        mode: raw.mode,
+        ruleset,
+        atlas,
+        notices,
         table,
         unrouted,
         upstreams: upstreams.into_values().collect(),
         identities,
-        owned,
+        owned: withheld,
         hidden,
         log,
         tests,
     })
+}
+
+/// Header fields that only the gateway sets, or that are for it alone.
+fn withheld(identities: &BTreeMap<String, Arc<IdentityDef>>) -> Vec<HeaderName> {
+    let withheld = |identity: &Arc<IdentityDef>| [identity.owns.clone(), identity.carriers.clone()].concat();
+    let mut withheld: Vec<_> = identities.values().flat_map(withheld).collect();
+    withheld.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+    withheld.dedup();
+    withheld
+}
+
+fn limits(raw: &RawConfig, problems: &mut Problems) -> BTreeMap<String, Arc<Limit>> {
+    let at = Place::root().key("limits");
+    let mut known = BTreeMap::new();
+    for (name, limit) in &raw.limits {
+        self::name(name, &at.key(name).itself(), "a limit", problems);
+        let limit = problems.keep_all(limit::compile(name, limit, &at.key(name)));
+        known.extend(limit.map(|limit| (name.clone(), Arc::new(limit))));
+    }
+    known
 }
 
 /// What an identity tells the upstream about a caller must not be what the configuration says about everybody.

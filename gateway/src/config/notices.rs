@@ -30,7 +30,8 @@ pub(super) fn notices(snapshot: &Snapshot) -> Vec<String> {
             route.name
         )
     });
-    observing.chain(unguarded).chain(noted).chain(exposed).collect()
+    let ruled = snapshot.notices.iter().cloned();
+    observing.chain(unguarded).chain(noted).chain(ruled).chain(exposed).collect()
 }
 
 /// Whether a page of another site can act in a visitor's session, as far as the gateway is concerned.

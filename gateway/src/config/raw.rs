@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rules::identities::RawIdentity;
+use rules::limit::RawLimit;
+use rules::lists::RawList;
+use rules::ruleset::RawRule;
 use rules::shapes::OneOrMany;
 use rules::units::{Size, Time};
 use schemars::JsonSchema;
@@ -37,6 +40,18 @@ pub struct RawConfig {
     /// Who may call, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub identities: BTreeMap<String, RawIdentity>,
+    /// How much one caller, address or thing may ask for, by name; `limits` of a route says which hold there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, RawLimit>,
+    /// Lists of addresses, words, hosts or numbers, by name; rules look them up as `$name`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, RawList>,
+    /// MaxMind DB files that say where addresses are: countries, cities, autonomous systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<OneOrMany<String>>,
+    /// Expressions over the request, each with what to do where it holds: the first that decides ends the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RawRule>,
     /// What every route inherits. Routes may tighten it, or widen it with a reason under `relax`.
     #[serde(default)]
     pub defaults: RawDefaults,

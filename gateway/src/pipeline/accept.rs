@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use http::HeaderMap;
 use http::request::Parts;
+use rules::ruleset::Walk;
 use rules::view::ClientCertificate;
 use uuid::Uuid;
 
+use super::tally::Tally;
 use crate::snapshot::{Site, Snapshot};
 use crate::visit::Visit;
 
@@ -19,6 +21,8 @@ pub struct Arrival {
     pub peer: IpAddr,
     /// Whether it came in by the https listener.
     pub tls: bool,
+    /// TLS version and cipher, by their names.
+    pub facts: Option<(&'static str, &'static str)>,
     /// The certificate that the client showed there and an authority in force vouches for.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// The wall clock, in milliseconds since the Unix epoch.
@@ -45,7 +49,12 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
         secure: arrival.tls || forwarded_https,
         redirected,
         host: String::new(),
+        port: 0,
+        tls: arrival.facts,
         path: None,
+        query: None,
+        walk: Walk::default(),
+        tally: Tally::default(),
         found: None,
         upgrade: false,
         has_body: false,

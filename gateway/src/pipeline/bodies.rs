@@ -10,8 +10,8 @@ use pingora::{Error, ErrorType, Result};
 use rules::policies::body::too_large;
 use rules::verdict::{Code, Refusal};
 
+use super::dispatch::Way;
 use super::{Passing, enforce};
-use crate::config::raw::Mode;
 use crate::mends::early_101;
 use crate::mends::held_body::{self, BodyBudget, BodyFault, BodyLimits};
 
@@ -22,31 +22,38 @@ const HELD_WITHOUT_LENGTH: u64 = 1024 * 1024;
 /// How many pauses of `body_timeout` a held body may take as a whole: memory is held all the while.
 const PAUSES: u32 = 4;
 
-/// Holds the body if a gate needs it, and asks those gates. Must come last: afterwards the session is lent.
+/// Holds the body if a gate needs it, asks those gates, and counts the request. Must come last: afterwards the session
+/// is lent.
 pub(super) async fn hold(
     session: &mut Session,
     passing: &mut Passing,
     budget: &Arc<BodyBudget>,
-) -> std::result::Result<(), Refusal> {
+) -> std::result::Result<Way, Refusal> {
     let Some(route) = passing.visit.route() else { return Err(internal("the request has no route")) };
-    let view = passing.visit.view(session.req_header());
-    let (max, needed) = (route.plan.body_max(), route.plan.needs_body(&view));
+    let max = route.plan.body_max();
+    let needed = enforce::needs_body(&passing.visit, session.req_header());
     if passing.visit.upgrade {
         if !session.as_mut().is_body_empty() {
             return Err(Refusal::new(Code::BadRequest, "body", "an upgrade cannot have a body"));
         }
         if needed {
             let Passing { visit, live, .. } = &mut *passing;
-            enforce::body(visit, session.req_header(), &[], &mut live.laps())?;
+            let way = enforce::body(visit, session.req_header(), &[], &live.store, &mut live.laps())?;
+            if !matches!(way, Way::On) {
+                return Ok(way);
+            }
         }
+        passing.charge().await?;
         let guarded = early_101::guard(session).map_err(|_| internal("the session is lent already"))?;
         passing.loan = guarded;
-        return Ok(());
+        return Ok(Way::On);
     }
     let lengthless =
         !session.as_mut().is_body_empty() && !session.req_header().headers.contains_key(CONTENT_LENGTH);
     if !needed && (!lengthless || max > HELD_WITHOUT_LENGTH) {
-        return over(passing, session, max);
+        over(passing, session, max)?;
+        passing.charge().await?;
+        return Ok(Way::On);
     }
     budget.set_ceiling(passing.live.snapshot.site.buffered_bytes);
     let pause = passing.visit.snapshot.site.body_timeout;
@@ -61,13 +68,17 @@ pub(super) async fn hold(
     let body = body?;
     if needed {
         let Passing { visit, live, .. } = &mut *passing;
-        enforce::body(visit, session.req_header(), body.bytes(), &mut live.laps())?;
+        let way = enforce::body(visit, session.req_header(), body.bytes(), &live.store, &mut live.laps())?;
+        if !matches!(way, Way::On) {
+            return Ok(way);
+        }
     }
+    passing.charge().await?;
     if !body.bytes().is_empty() {
         let loan = held_body::hold(session, body).map_err(|_| internal("the session is lent already"))?;
         passing.loan = Some(loan);
     }
-    Ok(())
+    Ok(Way::On)
 }
 
 /// A declared length over the default where the route names no limit of its own.
@@ -77,7 +88,7 @@ fn over(passing: &Passing, session: &Session, max: u64) -> std::result::Result<(
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|field| field.to_str().ok()?.parse::<u64>().ok());
-    let observing = passing.visit.route().is_some_and(|route| route.mode == Mode::Observe);
+    let observing = passing.visit.observes();
     match declared {
         Some(length) if length > max && !observing => Err(too_large(max, Some(length))),
         _ => Ok(()),

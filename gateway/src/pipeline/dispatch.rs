@@ -2,14 +2,20 @@
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONNECTION, HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use rules::expr::Stage;
 use rules::framing;
 use rules::host::{Destination, Host};
+use rules::limit::{GATE as GATE_OF_LIMITS, Need};
 use rules::path::Path;
 use rules::route::Lookup;
+use rules::ruleset::GATE as GATE_OF_RULES;
 use rules::verdict::{Code, Refusal};
 
+use super::enforce::Lap;
+use super::{decide, tally};
 use crate::config::raw::Mode;
+use crate::state::Store;
 use crate::visit::Visit;
 
 /// The gate's name for what is refused here.
@@ -20,23 +26,57 @@ const GATE: &str = "dispatch";
 pub enum Way {
     /// To its route's gates.
     On,
-    /// Back to the client, with this address.
-    Redirect(String),
+    /// Back to the client, with this status and address.
+    Redirect(StatusCode, Vec<u8>),
     /// Back to the browser, with these fields: it asked whether it may ask.
     Preflight(HeaderMap),
 }
 
-/// Reads host and path, and finds the route.
-pub fn dispatch(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
+/// Reads host and path, asks the rules that need no more, finds the route, and looks at the limits that need only the
+/// address.
+///
+/// # Errors
+/// The refusal of what may not go on.
+pub fn dispatch(visit: &mut Visit, head: &Parts, store: &Store, lap: Lap<'_>) -> Result<Way, Refusal> {
+    let way = arrive(visit, head)?;
+    if !matches!(way, Way::On) {
+        return Ok(way);
+    }
+    let way = decide::rules(visit, head, Stage::Head, None, store)?;
+    lap(GATE_OF_RULES);
+    if !matches!(way, Way::On) {
+        return Ok(way);
+    }
+    let way = route(visit, head)?;
+    if matches!(way, Way::On) {
+        tally::look(visit, head, None, Need::Address, store)?;
+        lap(GATE_OF_LIMITS);
+    }
+    Ok(way)
+}
+
+/// Reads host and path.
+///
+/// # Errors
+/// The refusal of what is not for us, or not sound.
+fn arrive(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
     let canonical = host(visit, head)?;
     sound(visit, head)?;
     let path = Path::parse(head.uri.path().as_bytes())?;
     if visit.redirected || canonical.is_some() {
         let location = location(visit, canonical.as_deref(), &path, head);
         visit.path = Some(path.into_owned());
-        return Ok(Way::Redirect(location));
+        return Ok(Way::Redirect(StatusCode::PERMANENT_REDIRECT, location.into_bytes()));
     }
     visit.path = Some(path.into_owned());
+    Ok(Way::On)
+}
+
+/// Finds the route.
+///
+/// # Errors
+/// The refusal where there is none, or where it does not take what is asked.
+fn route(visit: &mut Visit, head: &Parts) -> Result<Way, Refusal> {
     if let Some(fields) = preflight(visit, head)? {
         return Ok(Way::Preflight(fields));
     }
@@ -97,6 +137,7 @@ fn host(visit: &mut Visit, head: &Parts) -> Result<Option<String>, Refusal> {
         return Err(malformed("`Host` and `:authority` differ"));
     }
     host.name().clone_into(&mut visit.host);
+    visit.port = host.port().unwrap_or(if visit.secure { 443 } else { 80 });
     let Some(hosts) = &visit.snapshot.site.hosts else { return Ok(None) };
     match hosts.find(&host) {
         Destination::Served => Ok(None),
@@ -145,7 +186,7 @@ fn location(visit: &Visit, canonical: Option<&str>, path: &Path<'_>, head: &Part
         location.push_str(port);
     }
     location.push_str(path.forward());
-    if let Some(query) = head.uri.query() {
+    if let Some(query) = visit.query(head) {
         location.push('?');
         location.push_str(query);
     }

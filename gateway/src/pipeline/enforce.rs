@@ -1,11 +1,17 @@
 //! Third: the route's gates, in the registry's order.
 
 use http::request::Parts;
-use rules::policy::Verdict;
+use rules::content::Content;
+use rules::expr::Stage;
+use rules::limit::Need;
+use rules::policies::body::Body;
+use rules::policy::{Policy as _, Verdict};
 use rules::verdict::{Code, Refusal};
 
+use super::dispatch::Way;
 use super::identify::{self, Got, Identified};
-use crate::config::raw::Mode;
+use super::{decide, tally};
+use crate::state::Store;
 use crate::visit::Visit;
 
 /// Hears of every gate when it has spoken, by its policy's key: for the clock that pure gates do not have.
@@ -18,23 +24,27 @@ pub type Lap<'a> = &'a mut dyn FnMut(&'static str);
 pub fn caller(visit: &mut Visit, head: &Parts, got: &Got, lap: Lap<'_>) -> Result<Identified, Refusal> {
     let identified = identify::identify(visit, head, got);
     lap("identity");
-    identified.or_else(|refusal| unknown(visit, refusal).map(|()| Identified::Done))
+    // A caller who is refused stays unknown on a route that only observes.
+    identified.or_else(|refusal| weigh(visit, refusal).map(|()| Identified::Done))
 }
 
-/// A caller who is refused stays unknown on a route that only observes.
+/// Notes a refusal where nothing is refused, but only told.
 ///
 /// # Errors
-/// The refusal, on any other route.
-pub fn unknown(visit: &mut Visit, refusal: Refusal) -> Verdict {
-    if !visit.route().is_some_and(|route| route.mode == Mode::Observe) {
+/// The refusal, anywhere else.
+pub fn weigh(visit: &mut Visit, refusal: Refusal) -> Verdict {
+    if !visit.observes() {
         return Err(refusal);
     }
     note(&mut visit.refusal, &mut visit.observed, &refusal);
     Ok(())
 }
 
-/// Asks the gates that need no body.
-pub fn head(visit: &mut Visit, head: &Parts, lap: Lap<'_>) -> Verdict {
+/// Asks the gates that need no body, then the rules and limits that wait for the caller.
+///
+/// # Errors
+/// The refusal, unless the route only observes.
+pub fn head(visit: &mut Visit, head: &Parts, store: &Store, lap: Lap<'_>) -> Result<Way, Refusal> {
     ask(visit, lap, |visit, heard| match visit.route() {
         Some(route) => route.plan.judge_head(&visit.view(head), heard),
         None => Err(no_route()),
@@ -42,15 +52,56 @@ pub fn head(visit: &mut Visit, head: &Parts, lap: Lap<'_>) -> Verdict {
     ask(visit, lap, |visit, heard| {
         let verdict = forwardable(visit);
         if heard("identity", &verdict) { Ok(()) } else { verdict }
-    })
+    })?;
+    let way = decide::rules(visit, head, Stage::Caller, None, store)?;
+    lap("rules");
+    if matches!(way, Way::On) {
+        tally::look(visit, head, None, Need::Caller, store)?;
+        lap("limits");
+    }
+    Ok(way)
 }
 
-/// Asks the gates that need the whole body.
-pub fn body(visit: &mut Visit, head: &Parts, body: &[u8], lap: Lap<'_>) -> Verdict {
-    ask(visit, lap, |visit, heard| match visit.route() {
-        Some(route) => route.plan.judge_body(&visit.view(head), body, heard),
-        None => Err(no_route()),
-    })
+/// Whether a gate, a rule or a limit has to see this request's whole body before the upstream is touched.
+pub fn needs_body(visit: &Visit, head: &Parts) -> bool {
+    visit.snapshot.ruleset.speaks_at(Stage::Body)
+        || visit.route().is_some_and(|route| route.plan.needs_body(&visit.view(head)))
+}
+
+/// Asks the gates that need the whole body, then the rules and limits that do.
+///
+/// # Errors
+/// The refusal, unless the route only observes.
+pub fn body(
+    visit: &mut Visit,
+    head: &Parts,
+    body: &[u8],
+    store: &Store,
+    lap: Lap<'_>,
+) -> Result<Way, Refusal> {
+    let Some(route) = visit.route() else { return Err(no_route()) };
+    let content: Option<Content<'_>> = match route.plan.open(&visit.view(head), body) {
+        Ok(content) => Some(content),
+        // Nobody can judge what cannot be unpacked.
+        Err(refusal) => {
+            lap(Body::KEY);
+            weigh(visit, refusal).map(|()| None)?
+        }
+    };
+    if let Some(content) = &content {
+        ask(visit, lap, |visit, heard| match visit.route() {
+            Some(route) => route.plan.judge_body(&visit.view(head), content, heard),
+            None => Err(no_route()),
+        })?;
+    }
+    let bytes = content.as_ref().map_or(body, Content::bytes);
+    let way = decide::rules(visit, head, Stage::Body, Some(bytes), store)?;
+    lap("rules");
+    if matches!(way, Way::On) {
+        tally::look(visit, head, content.as_ref(), Need::Body, store)?;
+        lap("limits");
+    }
+    Ok(way)
 }
 
 /// Whether every claim that the upstream is to get can be written into a header field.
@@ -69,7 +120,7 @@ fn ask(
     lap: Lap<'_>,
     gates: impl FnOnce(&Visit, &mut dyn FnMut(&'static str, &Verdict) -> bool) -> Verdict,
 ) -> Verdict {
-    let observing = visit.route().is_some_and(|route| route.mode == Mode::Observe);
+    let observing = visit.observes();
     let (mut refusal, mut seen) = (visit.refusal.take(), visit.observed);
     let verdict = gates(visit, &mut |policy, verdict| {
         lap(policy);

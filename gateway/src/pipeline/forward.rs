@@ -12,6 +12,7 @@ use http::{HeaderMap, Uri};
 use pingora::http::RequestHeader;
 use rules::forwarding::{FAMILIES, FORWARDING};
 use rules::query::without;
+use rules::ruleset::Edited;
 
 use crate::visit::Visit;
 
@@ -59,6 +60,12 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     }
     if has_unverified_bearer(visit) {
         upstream.remove(&AUTHORIZATION);
+    }
+    for edited in &visit.walk.request {
+        match edited {
+            Edited::Set(name, value) | Edited::Add(name, value) => upstream.set(name.clone(), value.clone()),
+            Edited::Remove(name) => upstream.remove(name),
+        }
     }
     let proto = if visit.secure { "https" } else { "http" };
     set(upstream, HeaderName::from_static("x-forwarded-for"), &forwarded_for(visit, head));
@@ -108,7 +115,7 @@ fn is_twin(name: &HeaderName, visit: &Visit) -> bool {
 /// The target: the very path that was matched, and the query as it came but for credentials.
 pub fn target(visit: &Visit, head: &Parts) -> Option<PathAndQuery> {
     let path = visit.path.as_ref()?.forward();
-    let Some(query) = head.uri.query() else { return path.parse().ok() };
+    let Some(query) = visit.query(head) else { return path.parse().ok() };
     match without(query, visit.route().map_or(&[], |route| &route.hides)) {
         Cow::Owned(rest) if rest.is_empty() => path.parse().ok(),
         query => format!("{path}?{query}").parse().ok(),

@@ -3,7 +3,9 @@
 use http::header::{HeaderName, HeaderValue, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use pingora::http::ResponseHeader;
+use rules::limit;
 use rules::policy::{ReplyFields, Speaker};
+use rules::ruleset::Edited;
 
 use http::HeaderMap;
 
@@ -21,7 +23,35 @@ pub fn fields(visit: &Visit, head: &Parts, speaker: Speaker, answer: &mut dyn Re
         Some(hsts) if visit.secure => answer.set(STRICT_TRANSPORT_SECURITY, hsts.clone()),
         _ => answer.remove(&STRICT_TRANSPORT_SECURITY),
     }
+    if speaker == Speaker::Upstream {
+        by_rules(visit, answer);
+        limits(visit, answer);
+    }
     visit.plan().reply(&visit.view(head), speaker, answer);
+}
+
+/// What the configuration's rules change.
+fn by_rules(visit: &Visit, answer: &mut dyn ReplyFields) {
+    for edited in &visit.walk.response {
+        match edited {
+            Edited::Set(name, value) => answer.set(name.clone(), value.clone()),
+            Edited::Add(name, value) => answer.append(name.clone(), value.clone()),
+            Edited::Remove(name) => answer.remove(name),
+        }
+    }
+}
+
+/// What is left of the limits that are announced: the gateway's word, whatever the upstream says of its own.
+fn limits(visit: &Visit, answer: &mut dyn ReplyFields) {
+    let [policy, left] = limit::fields();
+    for (index, (own_policy, own_left)) in visit.tally.announced.iter().enumerate() {
+        if index == 0 {
+            answer.remove(&policy);
+            answer.remove(&left);
+        }
+        answer.append(policy.clone(), own_policy.clone());
+        answer.append(left.clone(), own_left.clone());
+    }
 }
 
 /// An answer's head on its way through the proxy, which keeps a second record of its fields.

@@ -60,7 +60,7 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
     let headers: Vec<(&str, Vec<u8>)> =
         rules.headers.iter().filter_map(|name| listed(name, head, &snapshot.hidden, &redacted)).collect();
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-    let tenant = visit.tenant();
+    let (tenant, rule) = (visit.tenant(), visit.rule());
     let route = visit.route();
     let mut line = Vec::with_capacity(768);
     Line {
@@ -83,7 +83,7 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         decision: decision(visit).name(),
         code: visit.refusal.as_ref().map(|refusal| refusal.code.name()),
         gate: visit.refusal.as_ref().map(|refusal| refusal.gate),
-        rule: None,
+        rule: rule.as_deref(),
         user: visit.user(),
         tenant: tenant.as_deref(),
         upstream: route.filter(|_| passage.asked).map(|route| &*route.upstream.name),

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::Result;
-use pingora::http::RequestHeader;
+use http::request::Parts;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use rules::verdict::Refusal;
 
 use super::identify::{Got, Identified};
-use super::{Live, accept, answer, enforce, identify, log, now_ms, refuse};
+use super::{Live, accept, answer, enforce, decide, identify, log, now_ms, refuse, tally};
 use crate::access_log::AccessLog;
 use crate::edge::Connection;
 use crate::mends::Loan;
 use crate::mends::unasked_101::Interim;
 use crate::metrics::{Counted, Outcome, RouteMetrics};
 use crate::upstream::clock::Watch;
+use crate::state::Admission;
 use crate::upstream::{InFlight, Server};
 use crate::visit::Visit;
 
@@ -36,6 +38,8 @@ pub struct Passing {
     pub(super) upstream_status: Option<u16>,
     pub(super) waited: Duration,
     pub(super) in_flight: Option<Counted>,
+    /// What the store of counters keeps for as long as the request is in progress.
+    pub(super) admission: Option<Admission>,
 }
 
 impl Passing {
@@ -44,6 +48,7 @@ impl Passing {
         let arrival = accept::Arrival {
             peer: connection.peer().ip(),
             tls: connection.listener() == crate::edge::Kind::Https,
+            facts: connection.tls().map(|facts| (facts.version, facts.cipher)),
             certificate: connection.tls().and_then(|facts| facts.certificate(client_ca)).cloned(),
             now_ms: now_ms(),
         };
@@ -63,6 +68,7 @@ impl Passing {
             upstream_status: None,
             waited: Duration::ZERO,
             in_flight: None,
+            admission: None,
         }
     }
 
@@ -86,8 +92,49 @@ impl Passing {
             let supplied = identify::supply(&self.live.snapshot.identities, want, &mut got).await;
             self.waited += from.elapsed();
             if let Err(refusal) = supplied {
-                return enforce::unknown(&mut self.visit, refusal);
+                return enforce::weigh(&mut self.visit, refusal);
             }
+        }
+    }
+
+    /// Counts the request once. The time that a store elsewhere takes is not ours.
+    ///
+    /// # Errors
+    /// The refusal of the limit that it is over.
+    pub(super) async fn charge(&mut self) -> std::result::Result<(), Refusal> {
+        if !self.visit.tally.is_open() {
+            return Ok(());
+        }
+        let from = Instant::now();
+        let charged = self.live.store.charge(self.visit.tally.asks(), self.visit.now_ms).await;
+        if self.live.store.is_remote() {
+            self.waited += from.elapsed();
+        }
+        self.admission = tally::settle(&mut self.visit, charged)?;
+        Ok(())
+    }
+
+    /// Counts what was looked at of a request that does not go on: a flood of refusals is a flood.
+    ///
+    /// # Errors
+    /// The refusal of the limit that it is over, which counts before whatever else there was to say.
+    pub(super) async fn charge_unserved(&mut self) -> std::result::Result<(), Refusal> {
+        let charged = self.charge().await;
+        self.admission = None;
+        tally::late(&mut self.visit, &self.live.store);
+        charged
+    }
+
+    /// The upstream has answered: its answer is told to counters and rules, and awaited is that what was counted will
+    /// not be forgotten.
+    pub(super) async fn answered(&mut self, head: &Parts, answer: &ResponseHeader) {
+        let status = answer.status.as_u16();
+        tally::learn(&self.visit, status, &self.live.store);
+        decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
+        if let Some(admission) = &self.admission {
+            let from = Instant::now();
+            admission.kept().await;
+            self.waited += from.elapsed();
         }
     }
 

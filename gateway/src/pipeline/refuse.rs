@@ -57,16 +57,19 @@ pub fn preflight(visit: &Visit, head: &Parts, mut fields: HeaderMap) -> Answer {
 /// The answer to a request that is refused before there is a visit.
 pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -> Answer {
     let code = refusal.code;
-    let (kind, body) = if request.is_some_and(is_navigation) {
-        ("text/html; charset=utf-8", page(request_id, refusal))
+    let own = refusal.words.as_ref().and_then(|words| words.body.clone());
+    let told = if request.is_some_and(is_navigation) {
+        (HeaderValue::from_static("text/html; charset=utf-8"), page(request_id, refusal))
     } else {
-        ("application/problem+json", problem(request_id, refusal))
+        (HeaderValue::from_static("application/problem+json"), problem(request_id, refusal))
     };
+    let is_page = own.is_none() && told.0.as_bytes().starts_with(b"text/html");
+    let (body, kind) = own.unwrap_or((told.1, told.0));
     let mut fields = HeaderMap::new();
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    fields.insert(CONTENT_TYPE, kind);
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if kind.starts_with("text/html") {
+    if is_page {
         let policy =
             HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         fields.insert("content-security-policy", policy);
@@ -83,17 +86,17 @@ pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -
     if let Ok(id) = HeaderValue::from_str(request_id) {
         fields.insert("x-request-id", id);
     }
-    finish(code.status(), fields, body)
+    finish(refusal.status(), fields, body)
 }
 
-/// A permanent redirect that keeps the method (RFC 9110, section 15.4.9).
-pub fn redirect(visit: &Visit, head: &Parts, location: &str) -> Answer {
+/// A redirect (RFC 9110, section 15.4).
+pub fn redirect(visit: &Visit, head: &Parts, status: StatusCode, location: &[u8]) -> Answer {
     let mut fields = HeaderMap::new();
-    if let Ok(location) = HeaderValue::from_str(location) {
+    if let Ok(location) = HeaderValue::from_bytes(location) {
         fields.insert(LOCATION, location);
     }
     inspect::fields(visit, head, Speaker::Gateway, &mut fields);
-    finish(StatusCode::PERMANENT_REDIRECT, fields, Bytes::new())
+    finish(status, fields, Bytes::new())
 }
 
 fn finish(status: StatusCode, mut fields: HeaderMap, body: Bytes) -> Answer {
@@ -126,7 +129,7 @@ fn problem(request_id: &str, refusal: &Refusal) -> Bytes {
     let mut problem = json!({
         "type": "about:blank",
         "title": code.title(),
-        "status": code.status().as_u16(),
+        "status": refusal.status().as_u16(),
         "code": code.name(),
         "detail": public,
         "request_id": request_id,
@@ -149,7 +152,7 @@ fn is_navigation(request: &HeaderMap) -> bool {
 /// The same facts as a small page. All of it is static but the request id, which is checked where it is read.
 fn page(request_id: &str, refusal: &Refusal) -> Bytes {
     let (code, detail) = (refusal.code, refusal.public);
-    let (status, title, name) = (code.status().as_u16(), code.title(), code.name());
+    let (status, title, name) = (refusal.status().as_u16(), code.title(), code.name());
     let style = "body{font:16px/1.5 system-ui,sans-serif;margin:12vh auto;max-width:34em;padding:0 1em;color:#222}\
                  h1{font-size:1.4em}code{color:#666;font-size:.85em}";
     Bytes::from(format!(

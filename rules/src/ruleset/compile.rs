@@ -9,12 +9,13 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::edits::{Edits, Side};
 use super::raw::{RawAction, RawRequestEdits, RawResponseEdits, RawRule, RawRuleMode};
-use super::{Action, Counted, Rule, Ruleset, Text, Words};
+use super::{Action, Counted, Rule, Ruleset, Text};
 use crate::expr::{Condition, Fault, Formula, Stage, Vocabulary};
 use crate::limit::Allowance;
 use crate::meter::Meter;
 use crate::path::Path;
 use crate::problem::{Place, Problem};
+use crate::verdict::Words;
 
 mod fields;
 mod keys;

@@ -4,11 +4,11 @@ use http::StatusCode;
 use std::sync::Arc;
 
 use super::edits::Edited;
-use super::{Action, Counted, GATE, Rule, Ruleset, Text, Words};
+use super::{Action, Counted, GATE, Rule, Ruleset, Text};
 use crate::expr::{Facts, Stage};
 use crate::limit::Seed;
 use crate::meter::Ask;
-use crate::verdict::{Code, Refusal};
+use crate::verdict::{Code, Refusal, Words};
 
 /// How far a request has come through the rules, and what they have said.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rules::limit::Limit;
 use rules::plan::Plan;
 use rules::policies::identity::IdentityRef;
 use rules::policies::tenant::{RawPlace, Tenant};
@@ -25,34 +26,41 @@ const TIMEOUTS: Timeouts = Timeouts {
     stream_idle: Duration::from_mins(2),
 };
 
+/// What routes may name.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) upstreams: &'a BTreeMap<String, Arc<Upstream>>,
+    pub(super) identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+    pub(super) limits: &'a BTreeMap<String, Arc<Limit>>,
+}
+
 struct Inherited<'a> {
     raw: &'a RawConfig,
     scope: Scope,
     /// Whether `scope` is all that `defaults` says; without it, nothing of it is known.
     whole: bool,
     timeouts: Timeouts,
-    upstreams: &'a BTreeMap<String, Arc<Upstream>>,
-    identities: &'a BTreeMap<String, Arc<IdentityDef>>,
+    known: Known<'a>,
     library: &'a dyn Library,
     tenant_names: Vec<String>,
 }
 
 pub(super) fn compile(
     raw: &RawConfig,
-    upstreams: &BTreeMap<String, Arc<Upstream>>,
-    identities: &BTreeMap<String, Arc<IdentityDef>>,
+    known: Known<'_>,
     library: &dyn Library,
     problems: &mut Problems,
 ) -> Option<(Table<Route>, Plan)> {
     let at = Place::root().key("defaults");
     let relaxed = Relaxed::default();
-    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities, library };
+    let Known { identities, limits, .. } = known;
+    let ground = Ground { place: at.clone(), relaxed: &relaxed, identities, limits, library };
     let settled = problems.keep_all(Scope::default().settle(&raw.defaults.scope(), &ground));
     let timeouts = timeouts(TIMEOUTS, &raw.defaults.timeouts, &at.key("timeouts"), problems);
     let whole = settled.is_some();
     let scope = settled.unwrap_or_default();
     let tenant_names = tenant_names(raw);
-    let inherited = Inherited { raw, scope, whole, timeouts, upstreams, identities, library, tenant_names };
+    let inherited = Inherited { raw, scope, whole, timeouts, known, library, tenant_names };
     let at = Place::root().key("routes");
     if raw.routes.is_empty() {
         problems.push(
@@ -125,7 +133,8 @@ fn route(
     let ground = Ground {
         place: at.clone(),
         relaxed: &relaxed,
-        identities: inherited.identities,
+        identities: inherited.known.identities,
+        limits: inherited.known.limits,
         library: inherited.library,
     };
     let scope = problems.keep_all(inherited.scope.settle(&raw.scope(), &ground));
@@ -199,7 +208,7 @@ fn upstream(
             return None;
         }
     };
-    if let Some(upstream) = inherited.upstreams.get(name) {
+    if let Some(upstream) = inherited.known.upstreams.get(name) {
         return Some(Arc::clone(upstream));
     }
     // One that is defined and did not compile has been reported already.
