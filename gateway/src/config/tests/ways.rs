@@ -365,8 +365,9 @@ fn numbers_keep_their_bounds() {
 fn a_list_is_its_entries_or_a_mapping() {
     use rules::lists::{Kind, RawList};
     let read = |text: &str| decode::<BTreeMap<String, RawList>>(&parse(text).0.unwrap());
-    let (lists, problems) =
-        read("a: [203.0.113.0/24, 64500, \"2001:db8::/32\"]\nb: { file: b.txt }\nc: { kind: host, items: [x] }\n");
+    let (lists, problems) = read(
+        "a: [203.0.113.0/24, 64500, \"2001:db8::/32\"]\nb: { file: b.txt }\nc: { kind: host, items: [x] }\n",
+    );
     assert!(problems.is_empty(), "{problems:?}");
     let lists = lists.unwrap();
     assert_eq!(lists["a"], RawList::of(["203.0.113.0/24", "64500", "2001:db8::/32"]));
