@@ -304,7 +304,7 @@ pub fn case<'a>(
     // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let tls = snapshot.site.https.is_some();
-    let arrival = Arrival { peer, tls, facts: None, certificate: None, now_ms: now_ms() };
+    let arrival = Arrival { peer, tls, local: None, facts: None, certificate: None, now_ms: now_ms() };
     let host = snapshot.site.served.first().map_or("localhost", String::as_str);
     Case { arrival, method: method.as_str(), target, host, fields, body, upstream_status: 200, caller }
 }

@@ -309,11 +309,7 @@ impl ProxyHttp for Gateway {
 
 impl Gateway {
     /// The verdict on a request; nothing has touched the upstream when it is a refusal.
-    async fn judge(
-        &self,
-        session: &mut Session,
-        passing: &mut Passing,
-    ) -> std::result::Result<Way, Refusal> {
+    async fn judge(&self, session: &mut Session, passing: &mut Passing) -> std::result::Result<Way, Refusal> {
         passing.visit.has_body = !session.as_mut().is_body_empty();
         let Passing { visit, live, .. } = &mut *passing;
         let way = dispatch::dispatch(visit, session.req_header(), &live.store, &mut live.laps())?;

@@ -112,7 +112,7 @@ impl Reloader {
         self.store.replace(loaded.certificates);
         announce(&snapshot, &self.store, &self.registry);
         self.settings.store(Arc::new(settings));
-        self.live.store(Arc::new(Live::new(snapshot, &self.registry)));
+        self.live.store(Arc::new(Live::new(snapshot, Arc::clone(&current.store), &self.registry)));
         self.files = loaded.files;
         Ok(())
     }
@@ -145,19 +145,27 @@ pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSe
 
 /// The state folder of the configuration file at `path`.
 pub(crate) fn state(path: &Path, snapshot: &Snapshot) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).join(&snapshot.state)
+    path.parent().unwrap_or(Path::new("")).join(&snapshot.state.path)
 }
 
 /// Sockets, the log and the state folder are opened once, so a change of these cannot be put in force by a reload.
 fn fixed(current: &Snapshot, next: &Snapshot) -> Result<(), String> {
     let http = |site: &Site| site.http.as_ref().map(|http| http.bind.clone());
     let https = |site: &Site| site.https.as_ref().map(|https| https.bind.clone());
+    let remote = |snapshot: &Snapshot| {
+        let remote = snapshot.state.remote.as_ref();
+        remote.map(|remote| (remote.url.expose().to_vec(), remote.ca.clone(), remote.timeout))
+    };
     let (now, then) = (&current.site, &next.site);
     let changes = [
         ("listen.http.bind", http(now) != http(then)),
         ("listen.https.bind", https(now) != https(then)),
         ("admin.bind", now.admin != then.admin),
-        ("state.path", current.state != next.state),
+        ("state.path", current.state.path != next.state.path),
+        ("state.keys", current.state.keys != next.state.keys),
+        ("state.on_failure", current.state.on_failure != next.state.on_failure),
+        ("state.store", current.state.remote.is_some() != next.state.remote.is_some()),
+        ("state", remote(current) != remote(next)),
         ("logs.access.to", current.log.to != next.log.to),
     ];
     match changes.iter().find(|(_, changed)| *changed) {

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use rules::geo::Atlas;
 use rules::host::Hosts;
 use rules::plan::Plan;
 use rules::policies::tenant::Tenant;
 use rules::policy::IdentityDef;
-use rules::geo::Atlas;
 use rules::route::Table;
 use rules::ruleset::Ruleset;
+use rules::secret::Secret;
 
 use crate::client_ca::ClientCa;
-use crate::config::raw::{Environment, Mode, TlsVersion};
+use crate::config::raw::{Environment, Mode, OnFailure, TlsVersion};
 use crate::edge::EdgeLimits;
 use crate::identity::Identity;
 use crate::redact::Redactor;
@@ -31,8 +32,8 @@ pub struct Snapshot {
     pub hash: String,
     /// The effective configuration, without secrets.
     pub effective: serde_json::Value,
-    /// The folder for what outlasts a restart, relative to the configuration file.
-    pub state: String,
+    /// Where counters and replay ids are kept.
+    pub state: Kept,
     /// Listeners, hosts and whom to believe.
     pub site: Site,
     /// Whether gates refuse where there is no route yet.
@@ -55,10 +56,36 @@ pub struct Snapshot {
     pub hidden: Vec<String>,
     /// What is logged.
     pub log: LogRules,
+    /// A secret from which `cf.random_seed` follows, made when it was loaded.
+    pub random: [u8; 16],
     /// What an operator should know of its rules and lists.
     pub notices: Vec<String>,
     /// The configuration's own tests.
     pub tests: Vec<Test>,
+}
+
+/// Where counters and replay ids are kept.
+#[derive(Clone)]
+pub struct Kept {
+    /// The folder for what outlasts a restart, relative to the configuration file.
+    pub path: String,
+    /// How many counters are kept in memory at most.
+    pub keys: u32,
+    /// What happens while counting is not possible.
+    pub on_failure: OnFailure,
+    /// The server that all replicas share, if they do.
+    pub remote: Option<Remote>,
+}
+
+/// A server that all replicas share.
+#[derive(Clone)]
+pub struct Remote {
+    /// Its address, which may hold a password.
+    pub url: Secret,
+    /// The authorities to trust, in PEM, instead of the system's.
+    pub ca: Option<Vec<u8>>,
+    /// How long a request waits for it at most.
+    pub timeout: Duration,
 }
 
 /// Listeners, hosts and whom to believe.

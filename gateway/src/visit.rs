@@ -44,6 +44,8 @@ pub struct Visit {
     pub host: String,
     /// The port of the client's address for us: what it wrote behind the host, or the scheme's own.
     pub port: u16,
+    /// Our own address on the connection.
+    pub server: Option<IpAddr>,
     /// TLS version and cipher of the connection, by their names.
     pub tls: Option<(&'static str, &'static str)>,
     /// The normalised path, once it was read; what rules rewrote of it included.

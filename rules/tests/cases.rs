@@ -412,7 +412,11 @@ fn gates(route: &Route, request: &Request, view: &View<'_>) -> Result<(), Refusa
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
-    if route.plan.needs_body(view) { route.plan.judge_body(view, &route.plan.open(view, &body)?, |_, _| false) } else { Ok(()) }
+    if route.plan.needs_body(view) {
+        route.plan.judge_body(view, &route.plan.open(view, &body)?, |_, _| false)
+    } else {
+        Ok(())
+    }
 }
 
 fn vouched(verdict: Result<Vouched, Doubt>) -> Result<Arc<Caller>, Refusal> {

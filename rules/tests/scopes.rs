@@ -510,7 +510,9 @@ impl Ways {
             plan.presented(view).is_ok()
                 && plan.judge_head(view, |_, _| false).is_ok()
                 && u64::try_from(request.body.len()).unwrap() <= plan.body_max()
-                && plan.open(view, request.body.as_bytes()).is_ok_and(|content| plan.judge_body(view, &content, |_, _| false).is_ok())
+                && plan
+                    .open(view, request.body.as_bytes())
+                    .is_ok_and(|content| plan.judge_body(view, &content, |_, _| false).is_ok())
         })
     }
 

@@ -297,7 +297,11 @@ fn ask_rules(
     match way {
         Ok(Way::Redirect(status, to)) => {
             let to = String::from_utf8_lossy(&to).into_owned();
-            Some(row(format!("redirect {}", status.as_u16()), None, masked(&to, &visit.snapshot.hidden).into_owned()))
+            Some(row(
+                format!("redirect {}", status.as_u16()),
+                None,
+                masked(&to, &visit.snapshot.hidden).into_owned(),
+            ))
         }
         Ok(_) => None,
         Err(refusal) => {

@@ -124,6 +124,7 @@ fn replay(snapshot: &Arc<Snapshot>, store: &Store, line: &str) -> Result<Value, 
         arrival: Arrival {
             peer: record.peer.to_canonical(),
             tls: record.tls,
+            local: None,
             facts: None,
             certificate,
             now_ms,

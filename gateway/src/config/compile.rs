@@ -19,6 +19,7 @@ mod logs;
 mod places;
 mod routes;
 mod secrets;
+pub(crate) mod state;
 mod trials;
 mod upstreams;
 
@@ -54,12 +55,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         let problem = at.key("version").problem(format!("version {} is not known", raw.version));
         problems.push(problem.remedy("write `version: 1`"));
     }
-    if raw.state.path.trim().is_empty() {
-        let problem =
-            at.key("state").key("path").problem("the folder for what outlasts a restart has no name");
-        problems.push(problem.remedy("write `state: { path: state }`, or remove it"));
-    }
     secrets::check(raw, &mut problems);
+    let state = state::compile(raw, library, &mut problems);
     let site = listen::compile(raw, library, &mut problems);
     let upstreams = upstreams::compile(raw, library, &mut problems);
     let identities = identify(raw, library, &mut problems);
@@ -93,12 +90,13 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         release: raw.release.clone(),
         hash: hash(&effective),
         effective,
-        state: raw.state.path.clone(),
+        state,
         site,
         mode: raw.mode,
         ruleset,
         atlas,
         notices,
+        random: *uuid::Uuid::new_v4().as_bytes(),
         table,
         unrouted,
         upstreams: upstreams.into_values().collect(),

@@ -17,6 +17,7 @@ use rules::problem::{Place, Problem as Fault, Step};
 use rules::secret::Secret;
 
 use super::compile::compile;
+use super::compile::state::URL;
 use super::notices::notices;
 use super::problem::{Problem, Problems};
 use super::raw::{Environment, RawConfig, RawSecret};
@@ -303,6 +304,17 @@ impl Shelf {
                 stand_in()
             });
             shelf.secrets.insert(name.clone(), secret);
+        }
+        if let Some(url) = &raw.state.url {
+            let url = shelf.fetch(url, &Place::root().key("state").key("url")).unwrap_or_else(|fault| {
+                match purpose {
+                    Purpose::Serve => shelf.faults.push(fault),
+                    // Offline, nobody is asked.
+                    Purpose::Judge => {}
+                }
+                Secret::new(b"redis://stand-in".to_vec())
+            });
+            shelf.secrets.insert(URL.to_owned(), url);
         }
         shelf
     }

@@ -273,23 +273,61 @@ pub struct RawAdmin {
 pub struct RawState {
     /// Where it is kept.
     pub store: Store,
-    /// The folder, relative to this file, for copies of fetched keys; made when it is needed.
+    /// The folder, relative to this file, for copies of fetched keys and for quotas that outlast a restart; made when
+    /// it is needed.
     pub path: String,
+    /// How many counters are kept in memory at most.
+    pub keys: u32,
+    /// For `redis`: its address, `redis://user:password@host:port/0` or `rediss://…` for TLS, in a variable or a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<RawSecret>,
+    /// For `redis`: a PEM file with the authorities to trust, instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// For `redis`: how long a request waits for it at most; by default 50ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Time>,
+    /// What happens while Redis cannot be reached, or where a counter has no room: `local` counts in this process,
+    /// `deny` refuses (503), `allow` lets pass uncounted.
+    pub on_failure: OnFailure,
 }
 
 impl Default for RawState {
     fn default() -> Self {
-        Self { store: Store::Embedded, path: "state".to_owned() }
+        Self {
+            store: Store::Embedded,
+            path: "state".to_owned(),
+            keys: 1_000_000,
+            url: None,
+            ca: None,
+            timeout: None,
+            on_failure: OnFailure::Local,
+        }
     }
 }
 
 /// Where state is kept.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
     /// By this process, in a folder.
     #[default]
     Embedded,
+    /// By Redis or Valkey, shared by every replica.
+    Redis,
+}
+
+/// What happens while counting is not possible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Each process counts for itself.
+    #[default]
+    Local,
+    /// Requests with limits are refused (503).
+    Deny,
+    /// Requests pass uncounted.
+    Allow,
 }
 
 /// Where a secret's value is: exactly one of these.

@@ -21,6 +21,8 @@ pub struct Arrival {
     pub peer: IpAddr,
     /// Whether it came in by the https listener.
     pub tls: bool,
+    /// Our own end of the connection.
+    pub local: Option<IpAddr>,
     /// TLS version and cipher, by their names.
     pub facts: Option<(&'static str, &'static str)>,
     /// The certificate that the client showed there and an authority in force vouches for.
@@ -50,6 +52,7 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
         redirected,
         host: String::new(),
         port: 0,
+        server: arrival.local,
         tls: arrival.facts,
         path: None,
         query: None,

@@ -1,11 +1,10 @@
 //! The configuration's rules, asked as soon as what they name is known.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
-use rules::expr::{Facts, Stage};
+use rules::expr::{Body, Facts, Head, Reply, Stage};
 use rules::path::Path;
 use rules::ruleset::{GATE, Next, Rule};
 use rules::verdict::{Code, Refusal, Words};
@@ -91,5 +90,34 @@ fn facts<'a>(
     body: Option<&'a [u8]>,
     reply: Option<(u16, &'a HeaderMap)>,
 ) -> Facts<'a> {
-    todo!()
+    let (path, query) = (head.uri.path(), head.uri.query());
+    Facts::new(Head {
+        method: &head.method,
+        secure: visit.secure,
+        host: &visit.host,
+        port: visit.port,
+        path: visit.path.as_ref().map_or(path, Path::forward),
+        query: visit.query(head),
+        raw_path: path.as_bytes(),
+        raw_query: query.map(str::as_bytes),
+        version: head.version,
+        headers: &head.headers,
+        client: visit.client,
+        server: visit.server,
+        request_id: &visit.request_id,
+        now_ms: visit.now_ms,
+        tls_version: visit.tls.map(|(version, _)| version),
+        tls_cipher: visit.tls.map(|(_, cipher)| cipher),
+        certificate: visit.certificate.as_deref(),
+        seed: visit.snapshot.random.as_slice(),
+    })
+    .with_atlas(visit.snapshot.atlas.as_ref().map(|atlas| atlas as &dyn rules::expr::Atlas))
+    .with_route(visit.route().map(|route| &*route.name))
+    .with_caller(visit.caller.as_deref())
+    .with_body(body.map(|bytes| Body {
+        bytes,
+        size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        truncated: false,
+    }))
+    .with_reply(reply.map(|(status, headers)| Reply { status, headers }))
 }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pingora::Result;
 use http::request::Parts;
+use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use rules::verdict::Refusal;
 
 use super::identify::{Got, Identified};
-use super::{Live, accept, answer, enforce, decide, identify, log, now_ms, refuse, tally};
+use super::{Live, accept, answer, decide, enforce, identify, log, now_ms, refuse, tally};
 use crate::access_log::AccessLog;
 use crate::edge::Connection;
 use crate::mends::Loan;
 use crate::mends::unasked_101::Interim;
 use crate::metrics::{Counted, Outcome, RouteMetrics};
-use crate::upstream::clock::Watch;
 use crate::state::Admission;
+use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
 use crate::visit::Visit;
 
@@ -48,6 +48,7 @@ impl Passing {
         let arrival = accept::Arrival {
             peer: connection.peer().ip(),
             tls: connection.listener() == crate::edge::Kind::Https,
+            local: Some(connection.local().ip()),
             facts: connection.tls().map(|facts| (facts.version, facts.cipher)),
             certificate: connection.tls().and_then(|facts| facts.certificate(client_ca)).cloned(),
             now_ms: now_ms(),

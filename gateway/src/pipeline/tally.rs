@@ -150,7 +150,8 @@ fn deny(visit: &mut Visit, index: usize, retry_after_ms: u64) -> Verdict {
             let rule = snapshot.ruleset.get(index).ok_or_else(lost)?;
             visit.walk.match_rule(index);
             let refusal = limit::refusal(&rule.name, refused);
-            Refusal { gate: rules::ruleset::GATE, ..refusal }.by_rule(rule.name.clone(), rule.words().cloned())
+            Refusal { gate: rules::ruleset::GATE, ..refusal }
+                .by_rule(rule.name.clone(), rule.words().cloned())
         }
     };
     weigh(visit, refusal)

@@ -42,7 +42,11 @@ pub struct Terms<'a> {
 ///
 /// # Errors
 /// Every problem of them.
-pub fn compile(raw: &[RawRule], at: &Place, terms: Terms<'_>) -> Result<(Ruleset, Vec<String>), Vec<Problem>> {
+pub fn compile(
+    raw: &[RawRule],
+    at: &Place,
+    terms: Terms<'_>,
+) -> Result<(Ruleset, Vec<String>), Vec<Problem>> {
     let groups = groups(raw);
     let mut bench = Bench { groups: &groups, terms, problems: Vec::new(), notices: Vec::new() };
     if groups.len() > MOST_GROUPS {
@@ -117,7 +121,8 @@ impl Bench<'_> {
     fn condition(&mut self, rule: &str, text: &str, at: &Place, words: &Vocabulary<'_>) -> Option<Condition> {
         match Condition::compile(text, words) {
             Ok(condition) => {
-                self.notices.extend(condition.notices().iter().map(|notice| format!("the rule {rule}: {notice}")));
+                self.notices
+                    .extend(condition.notices().iter().map(|notice| format!("the rule {rule}: {notice}")));
                 Some(condition)
             }
             Err(fault) => self.fault(fault, at),
@@ -127,7 +132,8 @@ impl Bench<'_> {
     fn formula(&mut self, rule: &str, text: &str, at: &Place) -> Option<Formula> {
         match Formula::compile(text, self.terms.words) {
             Ok(formula) => {
-                self.notices.extend(formula.notices().iter().map(|notice| format!("the rule {rule}: {notice}")));
+                self.notices
+                    .extend(formula.notices().iter().map(|notice| format!("the rule {rule}: {notice}")));
                 Some(formula)
             }
             Err(fault) => self.fault(fault, at),
@@ -165,7 +171,11 @@ impl Bench<'_> {
         let status = raw.status.map_or(Some(usual), |status| {
             let known = StatusCode::from_u16(status).ok().filter(StatusCode::is_client_error);
             if known.is_none() {
-                self.say(&at.key("status"), format!("{status} does not refuse"), "write a status from 400 to 499");
+                self.say(
+                    &at.key("status"),
+                    format!("{status} does not refuse"),
+                    "write a status from 400 to 499",
+                );
             }
             known
         });
@@ -195,7 +205,8 @@ impl Bench<'_> {
             match self.groups.iter().position(|known| known == name) {
                 Some(group) => groups.extend(u16::try_from(group)),
                 None => {
-                    let known: Vec<_> = self.groups.iter().filter(|known| !known.is_empty()).copied().collect();
+                    let known: Vec<_> =
+                        self.groups.iter().filter(|known| !known.is_empty()).copied().collect();
                     let remedy = if known.is_empty() {
                         "give the rules that are meant a `group`".to_owned()
                     } else {
@@ -210,12 +221,23 @@ impl Bench<'_> {
     }
 
     /// The one of two keys that is written.
-    fn text(&mut self, raw: &RawRule, at: &Place, key: &str, fixed: &Option<String>, made: &Option<String>) -> Option<Text> {
+    fn text(
+        &mut self,
+        raw: &RawRule,
+        at: &Place,
+        key: &str,
+        fixed: &Option<String>,
+        made: &Option<String>,
+    ) -> Option<Text> {
         match (fixed, made) {
             (Some(_), Some(_)) => {
                 let other = format!("{key}_expression");
                 let place = at.key(&other).itself();
-                self.say(&place, format!("`{key}` and `{other}` say the same thing twice"), "remove one of them");
+                self.say(
+                    &place,
+                    format!("`{key}` and `{other}` say the same thing twice"),
+                    "remove one of them",
+                );
                 None
             }
             (Some(text), None) => Some(Text::Fixed(text.clone())),
@@ -252,8 +274,15 @@ impl Bench<'_> {
     fn rewrite(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
         let path = self.text(raw, at, "path", &raw.path, &raw.path_expression);
         let query = self.text(raw, at, "query", &raw.query, &raw.query_expression);
-        if [&raw.path, &raw.path_expression, &raw.query, &raw.query_expression].iter().all(|key| key.is_none()) {
-            self.say(at, "the rewrite changes nothing", "write `path`, `path_expression`, `query` or `query_expression`");
+        if [&raw.path, &raw.path_expression, &raw.query, &raw.query_expression]
+            .iter()
+            .all(|key| key.is_none())
+        {
+            self.say(
+                at,
+                "the rewrite changes nothing",
+                "write `path`, `path_expression`, `query` or `query_expression`",
+            );
         }
         if let Some(Text::Fixed(text)) = &path
             && let Err(refusal) = Path::parse(text.as_bytes())
@@ -269,11 +298,17 @@ impl Bench<'_> {
     }
 
     fn headers(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
-        let request = raw.request.as_ref().map(|edits| self.request_edits(&raw.name, edits, &at.key("request")));
-        let response = raw.response.as_ref().map(|edits| self.response_edits(&raw.name, edits, &at.key("response")));
+        let request =
+            raw.request.as_ref().map(|edits| self.request_edits(&raw.name, edits, &at.key("request")));
+        let response =
+            raw.response.as_ref().map(|edits| self.response_edits(&raw.name, edits, &at.key("response")));
         let edits = Edits { request: request.unwrap_or_default(), response: response.unwrap_or_default() };
         if !edits.edits_request() && !edits.edits_response() {
-            self.say(at, "no header field is changed", "write `request: { set: { x-name: value } }`, or `response`");
+            self.say(
+                at,
+                "no header field is changed",
+                "write `request: { set: { x-name: value } }`, or `response`",
+            );
         }
         Some(Action::Headers(Box::new(edits)))
     }

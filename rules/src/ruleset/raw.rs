@@ -80,6 +80,37 @@ pub struct RawRule {
     pub count: Option<String>,
 }
 
+impl RawRule {
+    /// A rule that says nothing but this.
+    pub fn new(name: &str, when: &str, action: RawAction) -> Self {
+        Self {
+            name: name.to_owned(),
+            group: None,
+            when: when.to_owned(),
+            action,
+            mode: None,
+            status: None,
+            body: None,
+            content_type: None,
+            groups: None,
+            rest: None,
+            to: None,
+            to_expression: None,
+            keep_query: None,
+            path: None,
+            path_expression: None,
+            query: None,
+            query_expression: None,
+            request: None,
+            response: None,
+            per: None,
+            allow: None,
+            lasts: None,
+            count: None,
+        }
+    }
+}
+
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -174,7 +174,8 @@ impl Rule {
             }
             Action::Headers(edits) => {
                 let Walk { request, response, .. } = walk;
-                let made = edits.request.make(facts, request).and_then(|()| edits.response.make(facts, response));
+                let made =
+                    edits.request.make(facts, request).and_then(|()| edits.response.make(facts, response));
                 made.err().map(Next::Unusable)
             }
         }

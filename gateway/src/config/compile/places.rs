@@ -31,15 +31,16 @@ pub(super) fn compile(
     let lists = problems.keep_all(lists::compile(&raw.lists, &at.key("lists"), library));
     let whole = lists.is_some();
     let (lists, notices) = lists.unwrap_or_default();
-    let files = raw.geo.iter().flat_map(|files| files.iter()).enumerate();
-    let mut bytes = Vec::new();
-    for (index, path) in files {
+    let mut atlas: Option<Atlas> = None;
+    for (index, path) in raw.geo.iter().flat_map(|files| files.iter()).enumerate() {
         let place = at.key("geo").item(index);
-        bytes.extend(problems.keep(library.file(path).map_err(|why| place.problem(why))).map(|file| (place, file)));
+        let read = library.file(path).and_then(Atlas::read);
+        let Some(read) = problems.keep(read.map_err(|why| place.problem(why))) else { continue };
+        atlas = Some(match atlas {
+            Some(known) => known.and(read),
+            None => read,
+        });
     }
-    let atlas = (!bytes.is_empty()).then(|| Atlas::read(bytes.iter().map(|(_, file)| file.as_slice())));
-    let place = || bytes.first().map_or_else(|| at.key("geo"), |(place, _)| place.clone());
-    let atlas = atlas.and_then(|atlas| problems.keep(atlas.map_err(|why| place().problem(why))));
     (Listed { lists, notices, whole }, atlas)
 }
 
@@ -69,9 +70,8 @@ pub(super) fn rules_keep_tenants(
     problems: &mut Problems,
 ) {
     for (name, place) in ruleset.sets() {
-        let bound = |route: &&Route| {
-            route.tenant.iter().flat_map(Tenant::headers).any(|(bound, _)| bound == name)
-        };
+        let bound =
+            |route: &&Route| route.tenant.iter().flat_map(Tenant::headers).any(|(bound, _)| bound == name);
         if let Some(route) = table.routes().iter().find(bound) {
             let problem = place.problem(format!(
                 "the rule sets `{name}`, by which the route `{}` tells for which tenant a request is",

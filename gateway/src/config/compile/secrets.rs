@@ -3,27 +3,38 @@
 use rules::problem::Place;
 
 use super::Problems;
-use crate::config::raw::{Environment, RawConfig};
+use crate::config::raw::{Environment, RawConfig, RawSecret};
 
 /// Each secret has one source, and no value is written into the file outside development.
 pub(super) fn check(raw: &RawConfig, problems: &mut Problems) {
     for (name, secret) in &raw.secrets {
         let at = Place::root().key("secrets").key(name);
         super::name(name, &at.itself(), "a secret", problems);
-        let sources = [&secret.env, &secret.file, &secret.value].into_iter().flatten().count();
-        if sources != 1 {
-            problems.push(
-                at.problem(format!("the secret `{name}` needs exactly one source"))
-                    .remedy("write `{ env: NAME }` or `{ file: PATH }`"),
-            );
-        }
-        if secret.value.is_some() && raw.environment != Environment::Development {
-            problems.push(
-                at.key("value")
-                    .itself()
-                    .problem("a secret's value stands in the file, which production and staging refuse")
-                    .remedy("move it to the environment or a file: `{ env: NAME }`, `{ file: PATH }`"),
-            );
-        }
+        one(secret, name, raw.environment, &at, problems);
+    }
+}
+
+/// One secret, called `name`.
+pub(super) fn one(
+    secret: &RawSecret,
+    name: &str,
+    environment: Environment,
+    at: &Place,
+    problems: &mut Problems,
+) {
+    let sources = [&secret.env, &secret.file, &secret.value].into_iter().flatten().count();
+    if sources != 1 {
+        problems.push(
+            at.problem(format!("the secret `{name}` needs exactly one source"))
+                .remedy("write `{ env: NAME }` or `{ file: PATH }`"),
+        );
+    }
+    if secret.value.is_some() && environment != Environment::Development {
+        problems.push(
+            at.key("value")
+                .itself()
+                .problem("a secret's value stands in the file, which production and staging refuse")
+                .remedy("move it to the environment or a file: `{ env: NAME }`, `{ file: PATH }`"),
+        );
     }
 }

@@ -32,7 +32,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 fn name(text: &str, at: &Place) -> Result<HeaderName, Problem> {
     let name = text.parse::<HeaderName>().ok().filter(|_| !text.contains('_'));
-    name.ok_or_else(|| at.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`"))
+    name.ok_or_else(|| {
+        at.problem(format!("`{text}` is not a header name")).remedy("use letters, digits and `-`")
+    })
 }
 
 /// Why a rule cannot set this field of a request, if it cannot.

@@ -73,11 +73,13 @@ impl Rule {
             Action::Log => None,
             Action::Headers(edits) if !edits.edits_request() => None,
             Action::Limit(_) => {
-                let problem = self.place.problem("a limit cannot decide by the answer, which has been given by then");
+                let problem =
+                    self.place.problem("a limit cannot decide by the answer, which has been given by then");
                 Some(problem.remedy("name what the answer says in `count`, and not in `when` or `per`"))
             }
             _ => {
-                let problem = self.place.problem("nothing but the answer's header can be changed once it is known");
+                let problem =
+                    self.place.problem("nothing but the answer's header can be changed once it is known");
                 Some(problem.remedy("use only what the request says"))
             }
         }
@@ -87,7 +89,11 @@ impl Rule {
 impl Counted {
     fn stage(&self) -> Stage {
         let per = self.per.iter().map(crate::expr::Formula::stage).max().unwrap_or(Stage::Head);
-        let count = self.count.as_ref().filter(|_| !self.is_late()).map_or(Stage::Head, crate::expr::Condition::stage);
+        let count = self
+            .count
+            .as_ref()
+            .filter(|_| !self.is_late())
+            .map_or(Stage::Head, crate::expr::Condition::stage);
         per.max(count)
     }
 }
