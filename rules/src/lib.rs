@@ -3,6 +3,7 @@
 pub mod content;
 pub mod cookies;
 pub mod credential;
+pub mod expr;
 pub mod forwarding;
 pub mod framing;
 pub mod geo;
