@@ -360,3 +360,29 @@ fn numbers_keep_their_bounds() {
     let many = format!("[{}]", "x, ".repeat(1000));
     assert!(lines::<Vec<u8>>(&many).last().unwrap().contains("more problems"));
 }
+
+#[test]
+fn a_list_is_its_entries_or_a_mapping() {
+    use rules::lists::{Kind, RawList};
+    let read = |text: &str| decode::<BTreeMap<String, RawList>>(&parse(text).0.unwrap());
+    let (lists, problems) = read(
+        "a: [203.0.113.0/24, 64500, \"2001:db8::/32\"]\nb: { file: b.txt }\nc: { kind: host, items: [x] }\n",
+    );
+    assert!(problems.is_empty(), "{problems:?}");
+    let lists = lists.unwrap();
+    assert_eq!(lists["a"], RawList::of(["203.0.113.0/24", "64500", "2001:db8::/32"]));
+    assert_eq!(lists["b"].file.as_deref(), Some("b.txt"));
+    assert_eq!(lists["c"].kind, Some(Kind::Host));
+    for (text, start, message) in [
+        ("a: { fiel: x }\n", 5, "unknown key `fiel`"),
+        ("a: { kind: mac }\n", 11, "`mac`"),
+        ("a: x\n", 3, "expected"),
+        ("a: [[x]]\n", 4, "expected text"),
+        ("a:\n", 0, "expected"),
+    ] {
+        let (_, problems) = read(text);
+        let problem = problems.first().unwrap();
+        assert!(problem.message.contains(message), "{text}: {problem:?}");
+        assert_eq!(problem.span.as_ref().unwrap().start, start, "{text}: {problem:?}");
+    }
+}
