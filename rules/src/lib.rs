@@ -5,6 +5,7 @@ pub mod cookies;
 pub mod credential;
 pub mod forwarding;
 pub mod framing;
+pub mod geo;
 pub mod host;
 pub mod identities;
 pub mod key_file;

@@ -18,10 +18,9 @@ pub(super) fn locate(source: &str, node: &Node, within: &Range<usize>) -> Option
     let text = unfilled(scalar);
     let decoded = || text.chars().filter(|letter| !is_white(*letter));
     // A block may begin and end with quotes that are its own, so what is as it is written comes first.
-    let letters = [verbatim, single_quoted, double_quoted].into_iter().find_map(|read| {
-        let letters = read(raw)?;
-        decoded().eq(letters.iter().map(|(letter, _)| *letter)).then_some(letters)
-    })?;
+    let readings = [Some(verbatim(raw)), single_quoted(raw), double_quoted(raw)];
+    let same = |letters: &Vec<Letter>| decoded().eq(letters.iter().map(|(letter, _)| *letter));
+    let letters = readings.into_iter().flatten().find(same)?;
     let before = |end: usize| {
         let before = text.char_indices().take_while(|(at, _)| *at < end);
         before.filter(|(_, letter)| !is_white(*letter)).count()
@@ -68,9 +67,9 @@ fn is_white(letter: char) -> bool {
 }
 
 /// Plain scalars and blocks.
-fn verbatim(raw: &str) -> Option<Vec<Letter>> {
+fn verbatim(raw: &str) -> Vec<Letter> {
     let letters = raw.char_indices().filter(|(_, letter)| !is_white(*letter));
-    Some(letters.map(|(at, letter)| (letter, at..at + letter.len_utf8())).collect())
+    letters.map(|(at, letter)| (letter, at..at + letter.len_utf8())).collect()
 }
 
 /// `'it''s'`

@@ -29,8 +29,8 @@ mod certificates;
 
 /// The largest configuration, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
-/// The largest file that a configuration may name, in bytes: a long list of revoked tokens is one.
-const MOST_NAMED: u64 = 32 * 1024 * 1024;
+/// The largest file that a configuration may name, in bytes: a database of cities is one.
+const MOST_NAMED: u64 = 256 * 1024 * 1024;
 
 /// What a configuration is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,8 +134,8 @@ proptest! {
             prop_assert_eq!(node.text().unwrap().trim_end(), &text);
             let span = locate(&source, node, &(at..at + letter.len_utf8()));
             let span = span.unwrap_or_else(|| panic!("{source}"));
-            let written = &source[span.clone()];
-            let spelt = written.to_owned() == letter.to_string()
+            let written = source.get(span).unwrap();
+            let spelt = letter.to_string() == written
                 || written == format!("\\U{:08x}", u32::from(letter))
                 || written == "''" && letter == '\''
                 || written == format!("\\{letter}");
