@@ -143,6 +143,11 @@ impl<'a> Facts<'a> {
         Self { head, atlas, route, caller, body, reply, kept: Kept::default() }
     }
 
+    /// The query without its `?`, as expressions see it.
+    pub fn query(&self) -> Option<&'a str> {
+        self.head.query
+    }
+
     /// With what knows where the client is.
     #[must_use]
     pub fn with_atlas(mut self, atlas: Option<&'a dyn Atlas>) -> Self {

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::edits::{Edits, Side};
 use super::raw::{RawAction, RawRequestEdits, RawResponseEdits, RawRule, RawRuleMode};
 use super::{Action, Counted, Rule, Ruleset, Text};
-use crate::expr::{Condition, Fault, Formula, Stage, Vocabulary};
+use crate::expr::{Condition, Fault, Formula, Vocabulary};
 use crate::limit::Allowance;
 use crate::meter::Meter;
 use crate::path::Path;
