@@ -3,6 +3,7 @@
 //! Reads the records of `GeoIP2` and `GeoLite2`, and of databases that are made like them: `Country`, `City`, `Enterprise`
 //! for places, `ASN` and `ISP` for networks.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -132,6 +133,30 @@ impl<'a> Whereabouts<'a> {
                 in_european_union: record.country.is_in_european_union,
                 network: self.network,
             };
+        }
+    }
+}
+
+impl crate::expr::Atlas for Atlas {
+    fn look(&self, address: IpAddr) -> crate::expr::Whereabouts<'_> {
+        let found = self.find(address);
+        let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+        let made = |text: String| (!text.is_empty()).then_some(Cow::Owned(text));
+        crate::expr::Whereabouts {
+            country: text(found.country),
+            continent: text(found.continent),
+            city: text(found.city),
+            region: text(found.region),
+            region_code: text(found.subdivisions.first().copied().unwrap_or_default()),
+            postal_code: text(found.postal_code),
+            metro_code: found.metro_code.map(|code| Cow::Owned(code.to_string())),
+            latitude: found.latitude.map(|degrees| Cow::Owned(degrees.to_string())),
+            longitude: found.longitude.map(|degrees| Cow::Owned(degrees.to_string())),
+            timezone: text(found.timezone),
+            network: (found.network > 0).then_some(found.network),
+            subdivision_1: made(found.subdivision(0)),
+            subdivision_2: made(found.subdivision(1)),
+            european_union: found.in_european_union,
         }
     }
 }
