@@ -109,7 +109,8 @@ async fn serve(
     let log =
         AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?;
     let log = Arc::new(log);
-    let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), &registry)));
+    let counters = Arc::new(crate::state::Store::offline());
+    let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), counters, &registry)));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
     let settings = reload::settings(&snapshot, &store).map_err(StartError::System)?;
