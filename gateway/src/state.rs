@@ -73,7 +73,11 @@ impl Store {
         let standings = asks.iter().map(|ask| {
             let counter = counters.entry(ask.key).or_default();
             let standing = counter.charge(&ask.meter, ask.cost, now_ms);
-            counter.release(if matches!(ask.meter, rules::meter::Meter::Concurrent { .. }) { ask.cost } else { 0 });
+            counter.release(if matches!(ask.meter, rules::meter::Meter::Concurrent { .. }) {
+                ask.cost
+            } else {
+                0
+            });
             standing
         });
         Ok(Admission { standings: standings.collect() })

@@ -13,7 +13,8 @@
     reason = "a broken expectation is how a test says so"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path as FilePath, PathBuf};
@@ -26,7 +27,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::credential::{Doubt, Evidence, Via, Vouched};
 use rules::identities::{self, Making};
 use rules::key_file::{Listed, Wrong};
-use rules::limit::{self, Limit};
+use rules::limit::{self, Asked, Limit, Need, Refused, Seed};
+use rules::meter::{Counter, CounterKey};
 use rules::path::Path;
 use rules::plan::Plan;
 use rules::policies::body::too_large;
@@ -79,6 +81,14 @@ struct File {
 struct Request {
     /// What is special about it.
     about: String,
+    /// When it comes, in milliseconds after the first; what earlier ones counted stays.
+    #[serde(default)]
+    at: i64,
+    /// Who sends it.
+    client: Option<IpAddr>,
+    /// What the upstream would answer, where it is asked.
+    #[serde(default)]
+    answered: u16,
     send: String,
     #[serde(default)]
     headers: Vec<(String, String)>,
@@ -239,6 +249,7 @@ struct Route {
     table: Table<()>,
     plan: Plan,
     identities: Vec<Arc<IdentityDef>>,
+    counters: RefCell<HashMap<CounterKey, Counter>>,
 }
 
 macro_rules! raw_scope {
@@ -302,7 +313,12 @@ fn compile(file: &File) -> Route {
         identities: &identities,
     };
     let plan = scope.plan(&facts).unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
-    Route { table: Table::compile(vec![(patterns, ())]).unwrap(), plan, identities }
+    Route {
+        table: Table::compile(vec![(patterns, ())]).unwrap(),
+        plan,
+        identities,
+        counters: RefCell::default(),
+    }
 }
 
 fn fields(written: &[(String, String)], token: &str) -> HeaderMap {
@@ -363,13 +379,13 @@ fn judge(route: &Route, request: &Request, told: &mut Told) -> Result<(), Refusa
         has_body: !request.body.bytes().is_empty(),
         secure: true,
         headers: &headers,
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client: request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         certificate: certificate.as_ref(),
         route: "route",
         captures: Some(captures),
         caller: None,
         via: request.via.as_deref().map(via),
-        now_ms: NOW * 1000,
+        now_ms: NOW * 1000 + request.at,
     };
     let caller = caller(route, request, &mut view);
     let mut own = HeaderMap::new();
@@ -407,13 +423,48 @@ fn caller(route: &Route, request: &Request, view: &mut View<'_>) -> Result<Optio
 }
 
 fn gates(route: &Route, request: &Request, view: &View<'_>) -> Result<(), Refusal> {
+    let mut asked = Vec::new();
+    route.plan.limits().ask(Need::Address, view, None, Seed([1; 16]), &mut asked);
+    count(route, &asked, view.now_ms, false)?;
     route.plan.judge_head(view, |_, _| false)?;
+    route.plan.limits().ask(Need::Caller, view, None, Seed([1; 16]), &mut asked);
+    count(route, &asked, view.now_ms, false)?;
     let body = request.body.bytes();
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
         return Err(too_large(route.plan.body_max(), None));
     }
+    body_gates(route, view, &body)?;
+    let content = route.plan.open(view, &body)?;
+    route.plan.limits().ask(Need::Body, view, Some(&content), Seed([1; 16]), &mut asked);
+    count(route, &asked, view.now_ms, true)?;
+    let mut counters = route.counters.borrow_mut();
+    for Asked { ask, learns, .. } in asked {
+        if let Some(note) = learns.note(request.answered) {
+            counters.entry(ask.key).or_default().note(&ask.meter, note, view.now_ms);
+        }
+    }
+    Ok(())
+}
+
+/// What the shell does with a request's questions: none is charged when one refuses.
+fn count(route: &Route, asked: &[Asked], now_ms: i64, charge: bool) -> Result<(), Refusal> {
+    let mut counters = route.counters.borrow_mut();
+    for Asked { ask, limit: index, .. } in asked {
+        if let Err(full) = counters.entry(ask.key).or_default().ask(&ask.meter, ask.cost, now_ms) {
+            let name = &route.plan.limits().get(*index).unwrap().name;
+            let refused = Refused { meter: ask.meter, retry_after_ms: full.retry_after_ms };
+            return Err(limit::refusal(name, refused));
+        }
+    }
+    for Asked { ask, .. } in asked.iter().filter(|_| charge) {
+        counters.entry(ask.key).or_default().charge(&ask.meter, ask.cost, now_ms);
+    }
+    Ok(())
+}
+
+fn body_gates(route: &Route, view: &View<'_>, body: &[u8]) -> Result<(), Refusal> {
     if route.plan.needs_body(view) {
-        route.plan.judge_body(view, &route.plan.open(view, &body)?, |_, _| false)
+        route.plan.judge_body(view, &route.plan.open(view, body)?, |_, _| false)
     } else {
         Ok(())
     }

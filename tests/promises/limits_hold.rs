@@ -103,7 +103,8 @@ async fn what_a_limit_says_is_what_is_counted() {
     let get = |user: &str, more: Value| Ask::get("/any/x").bearer(&token(user, &more));
     let login = |email: &str| Ask::post("/auth/login", format!(r#"{{"email":"{email}"}}"#));
     type Case<'a> = (&'a str, &'a str, Value, Vec<Record>, &'a [&'a str]);
-    let (ok, no) = ("200", "429 rate_limited");
+    const OK: &str = "200";
+    const NO: &str = "429 rate_limited";
     let cases: Vec<Case<'_>> = vec![
         (
             "each of the two counts for itself",
@@ -116,7 +117,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(3, login("b@x.test")).from("198.51.100.1"),
                 Record::new(4, login("c@x.test")).from("198.51.100.1"),
             ],
-            &[ok, ok, no, ok, no],
+            &[OK, OK, NO, OK, NO],
         ),
         (
             "both together are one counter",
@@ -127,7 +128,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(1, login("b@x.test")),
                 Record::new(2, login("a@x.test")),
             ],
-            &[ok, ok, no],
+            &[OK, OK, NO],
         ),
         (
             "what cannot be read counts by the address",
@@ -138,7 +139,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(1, Ask::post("/auth/login", r#"{"email":[]}"#)),
                 Record::new(2, Ask::post("/auth/login", "{}")).from("198.51.100.2"),
             ],
-            &[ok, no, ok],
+            &[OK, NO, OK],
         ),
         (
             "roles have allowances of their own",
@@ -152,7 +153,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(4, get("bob", json!({ "roles": ["member"] }))),
                 Record::new(5, get("bob", json!({ "roles": ["member"] }))),
             ],
-            &[ok, ok, ok, no, ok, no],
+            &[OK, OK, OK, NO, OK, NO],
         ),
         (
             "a burst passes at once and then the rate holds",
@@ -167,7 +168,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(1500, get("ada", json!({}))),
                 Record::new(2000, get("ada", json!({}))),
             ],
-            &[ok, ok, ok, no, ok, no, ok],
+            &[OK, OK, OK, NO, OK, NO, OK],
         ),
         (
             "a claim is as good a key as any",
@@ -178,7 +179,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(1, get("bob", json!({ "plan": "free" }))),
                 Record::new(2, get("bob", json!({ "plan": "paid" }))),
             ],
-            &[ok, no, ok],
+            &[OK, NO, OK],
         ),
         (
             "a prefix of IPv6 may be chosen",
@@ -189,7 +190,7 @@ async fn what_a_limit_says_is_what_is_counted() {
                 Record::new(1, login("a@x.test")).from("2001:db8::2"),
                 Record::new(2, login("a@x.test")).from("2001:db8::1"),
             ],
-            &[ok, ok, no],
+            &[OK, OK, NO],
         ),
     ];
     for (about, route, written, records, expected) in cases {
