@@ -43,6 +43,7 @@ mod reload_and_broken_files;
 mod replay_equals_wire;
 mod requests_in_progress;
 mod revoked_tokens_end;
+mod rules_decide;
 mod signature_vectors;
 mod slow_and_greedy_clients;
 mod streams_flow;
