@@ -130,7 +130,11 @@ impl Bench<'_> {
     }
 
     fn formula(&mut self, rule: &str, text: &str, at: &Place) -> Option<Formula> {
-        match Formula::compile(text, self.terms.words) {
+        self.keep(rule, Formula::compile(text, self.terms.words), at)
+    }
+
+    fn keep(&mut self, rule: &str, compiled: Result<Formula, Fault>, at: &Place) -> Option<Formula> {
+        match compiled {
             Ok(formula) => {
                 self.notices
                     .extend(formula.notices().iter().map(|notice| format!("the rule {rule}: {notice}")));
@@ -386,7 +390,11 @@ impl Bench<'_> {
     fn limit(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
         let mut per = Vec::new();
         for (index, text) in raw.per.iter().flat_map(|per| per.iter()).enumerate() {
-            per.extend(self.formula(&raw.name, text, &at.key("per").item(index)));
+            per.extend(self.keep(
+                &raw.name,
+                Formula::characteristic(text, self.terms.words),
+                &at.key("per").item(index),
+            ));
         }
         if raw.per.as_ref().is_none_or(|per| per.is_empty()) {
             self.say(at, "the limit has to say what it counts by", "write `per: ip.src`");
