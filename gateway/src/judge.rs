@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 
 use crate::config::load::Loaded;
 use crate::pipeline::accept::{self, Arrival};
-use crate::pipeline::dispatch::{self, Way};
 use crate::pipeline::identify::{Got, Identified};
 use crate::pipeline::refuse::{self, Answer};
+use crate::pipeline::{Way, dispatch};
 use crate::pipeline::{decide, enforce, forward, identify, inspect, now_ms, tally};
 use crate::snapshot::{Expectation, Snapshot, Test};
 use crate::state::Store;

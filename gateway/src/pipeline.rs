@@ -42,10 +42,11 @@ mod passing;
 mod peer;
 pub mod refuse;
 pub mod tally;
+mod way;
 mod witness;
 
-use dispatch::Way;
 pub use passing::Passing;
+pub use way::Way;
 pub use witness::Doorkeeper;
 
 /// What is in force, with its metrics resolved.

@@ -16,8 +16,11 @@ use rules::verdict::Refusal;
 use rules::view::{Caller, ClientCertificate, View};
 
 use crate::config::raw::Mode;
-use crate::pipeline::tally::Tally;
 use crate::snapshot::{Route, Snapshot};
+
+mod tally;
+
+pub use tally::{Source, Tally};
 
 /// A request on its way through the gateway. It pins the snapshot that it began with.
 #[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]

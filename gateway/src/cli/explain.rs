@@ -17,9 +17,9 @@ use crate::config::remedy_or_all;
 use crate::judge::{self, Case};
 use crate::pipeline::accept;
 use crate::pipeline::decide;
-use crate::pipeline::dispatch::{self, Way};
 use crate::pipeline::identify;
 use crate::pipeline::log::masked;
+use crate::pipeline::{Way, dispatch};
 use crate::state::Store;
 use crate::visit::Visit;
 

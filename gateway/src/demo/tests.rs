@@ -55,7 +55,10 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
     }
     let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1000;
     let case = Case {
+        upstream_status: 200,
         arrival: Arrival {
+            local: None,
+            facts: None,
             peer: [127, 0, 0, 1].into(),
             tls: url.starts_with("https:"),
             certificate: None,
@@ -68,7 +71,7 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
         body: body.as_bytes(),
         caller: None,
     };
-    match judge(snapshot, &case).end {
+    match judge(snapshot, &case, &crate::state::Store::offline()).end {
         End::Forward { .. } => ("allow".to_owned(), String::new()),
         End::Answer(answer) => {
             let location = answer.fields["location"].to_str().unwrap();

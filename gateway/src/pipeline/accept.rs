@@ -10,9 +10,8 @@ use rules::ruleset::Walk;
 use rules::view::ClientCertificate;
 use uuid::Uuid;
 
-use super::tally::Tally;
 use crate::snapshot::{Site, Snapshot};
-use crate::visit::Visit;
+use crate::visit::{Tally, Visit};
 
 /// How a request came in.
 #[derive(Clone, Debug)]

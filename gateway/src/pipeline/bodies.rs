@@ -10,7 +10,7 @@ use pingora::{Error, ErrorType, Result};
 use rules::policies::body::too_large;
 use rules::verdict::{Code, Refusal};
 
-use super::dispatch::Way;
+use super::way::Way;
 use super::{Passing, enforce};
 use crate::mends::early_101;
 use crate::mends::held_body::{self, BodyBudget, BodyFault, BodyLimits};

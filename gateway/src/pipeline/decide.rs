@@ -9,9 +9,9 @@ use rules::path::Path;
 use rules::ruleset::{GATE, Next, Rule};
 use rules::verdict::{Code, Refusal, Words};
 
-use super::dispatch::Way;
 use super::enforce::weigh;
 use super::tally;
+use super::way::Way;
 use crate::state::Store;
 use crate::visit::Visit;
 

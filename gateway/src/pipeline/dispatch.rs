@@ -12,7 +12,7 @@ use rules::route::Lookup;
 use rules::ruleset::GATE as GATE_OF_RULES;
 use rules::verdict::{Code, Refusal};
 
-use super::enforce::Lap;
+use super::way::{Lap, Way};
 use super::{decide, tally};
 use crate::config::raw::Mode;
 use crate::state::Store;
@@ -20,17 +20,6 @@ use crate::visit::Visit;
 
 /// The gate's name for what is refused here.
 const GATE: &str = "dispatch";
-
-/// Where a request goes on.
-#[derive(Debug)]
-pub enum Way {
-    /// To its route's gates.
-    On,
-    /// Back to the client, with this status and address.
-    Redirect(StatusCode, Vec<u8>),
-    /// Back to the browser, with these fields: it asked whether it may ask.
-    Preflight(HeaderMap),
-}
 
 /// Reads host and path, asks the rules that need no more, finds the route, and looks at the limits that need only the
 /// address.

@@ -8,14 +8,11 @@ use rules::policies::body::Body;
 use rules::policy::{Policy as _, Verdict};
 use rules::verdict::{Code, Refusal};
 
-use super::dispatch::Way;
 use super::identify::{self, Got, Identified};
+use super::way::{Lap, Way};
 use super::{decide, tally};
 use crate::state::Store;
 use crate::visit::Visit;
-
-/// Hears of every gate when it has spoken, by its policy's key: for the clock that pure gates do not have.
-pub type Lap<'a> = &'a mut dyn FnMut(&'static str);
 
 /// Asks who calls.
 ///

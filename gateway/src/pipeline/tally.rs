@@ -4,63 +4,15 @@
 use http::HeaderValue;
 use http::request::Parts;
 use rules::content::Content;
-use rules::limit::{self, Learns, Need, Refused};
-use rules::meter::{Ask, Note};
+use rules::limit::{self, Need, Refused};
+use rules::meter::Note;
 use rules::policy::Verdict;
 use rules::ruleset::Counts;
 use rules::verdict::{Code, Refusal};
 
 use super::enforce::weigh;
 use crate::state::{Admission, Denied, Store};
-use crate::visit::Visit;
-
-/// What is counted of a request.
-#[derive(Default)]
-pub struct Tally {
-    asks: Vec<Ask>,
-    sources: Vec<Source>,
-    end: End,
-    /// What the client is told of limits that are announced: policy and what is left.
-    pub announced: Vec<(HeaderValue, HeaderValue)>,
-}
-
-/// Who asks.
-#[derive(Clone, Copy)]
-enum Source {
-    /// A limit of the route.
-    Limit(usize, Learns),
-    /// A rule.
-    Rule(usize),
-}
-
-/// What has become of the questions.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum End {
-    /// They were looked at, at most.
-    #[default]
-    Open,
-    /// They are counted.
-    Charged,
-    /// One refused, so none is counted.
-    Denied,
-}
-
-impl Tally {
-    fn push(&mut self, ask: Ask, source: Source) {
-        self.asks.push(ask);
-        self.sources.push(source);
-    }
-
-    /// Whether there is something left to charge.
-    pub fn is_open(&self) -> bool {
-        self.end == End::Open && !self.asks.is_empty()
-    }
-
-    /// What is to be charged.
-    pub fn asks(&self) -> &[Ask] {
-        &self.asks
-    }
-}
+use crate::visit::{Source, Visit};
 
 /// Adds what the route's limits ask once `need` is met, and looks whether they would refuse.
 ///
@@ -76,7 +28,7 @@ pub fn look(
     let Some(route) = visit.route().filter(|route| !route.plan.limits().is_empty()) else { return Ok(()) };
     let mut asked = Vec::new();
     route.plan.limits().ask(need, &visit.view(head), content, store.seed(), &mut asked);
-    let from = visit.tally.asks.len();
+    let from = visit.tally.asks().len();
     for asked in asked {
         visit.tally.push(asked.ask, Source::Limit(asked.limit, asked.learns));
     }
@@ -98,13 +50,13 @@ pub fn look_for_rule(visit: &mut Visit, counts: Counts, store: &Store) -> Verdic
         }
         return Ok(());
     }
-    let from = visit.tally.asks.len();
+    let from = visit.tally.asks().len();
     visit.tally.push(counts.ask, Source::Rule(counts.rule));
     peek(visit, from, store)
 }
 
 fn peek(visit: &mut Visit, from: usize, store: &Store) -> Verdict {
-    let asks = visit.tally.asks.get(from..).unwrap_or_default();
+    let asks = visit.tally.asks().get(from..).unwrap_or_default();
     match store.peek(asks, visit.now_ms) {
         None => Ok(()),
         Some(denial) => deny(visit, from + denial.index, denial.retry_after_ms),
@@ -118,7 +70,7 @@ fn peek(visit: &mut Visit, from: usize, store: &Store) -> Verdict {
 pub fn settle(visit: &mut Visit, charged: Result<Admission, Denied>) -> Result<Option<Admission>, Refusal> {
     match charged {
         Ok(admission) => {
-            visit.tally.end = End::Charged;
+            visit.tally.charged();
             visit.tally.announced = announced(visit, &admission);
             Ok(Some(admission))
         }
@@ -129,18 +81,18 @@ pub fn settle(visit: &mut Visit, charged: Result<Admission, Denied>) -> Result<O
 }
 
 fn closed(visit: &mut Visit, why: &'static str) -> Verdict {
-    visit.tally.end = End::Denied;
+    visit.tally.denied();
     weigh(visit, Refusal::new(Code::Overloaded, limit::GATE, why))
 }
 
 /// The refusal of the question at `index`.
 fn deny(visit: &mut Visit, index: usize, retry_after_ms: u64) -> Verdict {
-    visit.tally.end = End::Denied;
+    visit.tally.denied();
     let lost = || Refusal::new(Code::Internal, limit::GATE, "a limit refused that nobody asked");
-    let asked = visit.tally.asks.get(index).zip(visit.tally.sources.get(index));
+    let asked = visit.tally.asked().nth(index);
     let Some((ask, source)) = asked else { return Err(lost()) };
     let refused = Refused { meter: ask.meter, retry_after_ms };
-    let refusal = match *source {
+    let refusal = match source {
         Source::Limit(index, _) => {
             let limit = visit.route().and_then(|route| route.plan.limits().get(index));
             limit.map(|limit| limit::refusal(&limit.name, refused)).ok_or_else(lost)?
@@ -164,10 +116,10 @@ fn announced(visit: &Visit, admission: &Admission) -> Vec<(HeaderValue, HeaderVa
     if !limits.iter().any(|limit| limit.announce) {
         return Vec::new();
     }
-    let asked = visit.tally.asks.iter().zip(&visit.tally.sources).zip(admission.standings());
+    let asked = visit.tally.asked().zip(admission.standings());
     let told = asked.filter_map(|((ask, source), standing)| {
         let Source::Limit(index, _) = source else { return None };
-        let limit = limits.get(*index).filter(|limit| limit.announce)?;
+        let limit = limits.get(index).filter(|limit| limit.announce)?;
         let left = limit::left(&limit.name, standing.remaining, standing.reset_ms.div_ceil(1000))?;
         Some((limit::policy(&limit.name, ask.meter)?, left))
     });
@@ -176,11 +128,10 @@ fn announced(visit: &Visit, admission: &Admission) -> Vec<(HeaderValue, HeaderVa
 
 /// Tells the counters what the upstream has answered.
 pub fn learn(visit: &Visit, status: u16, store: &Store) {
-    if visit.tally.end != End::Charged {
+    if !visit.tally.is_charged() {
         return;
     }
-    let asked = visit.tally.asks.iter().zip(&visit.tally.sources);
-    let notes = asked.filter_map(|(ask, source)| match source {
+    let notes = visit.tally.asked().filter_map(|(ask, source)| match source {
         Source::Limit(_, learns) => learns.note(status).map(|note| (*ask, note)),
         Source::Rule(_) => None,
     });

@@ -327,6 +327,7 @@ fn nothing_is_recalled_without_keys() {
     ring.take(issuer::read(set().to_string().as_bytes(), &source()).unwrap(), 1000);
     assert!(identity.ring.set(Arc::clone(&ring)).is_ok());
     let caller = Arc::new(Caller {
+        key: None,
         identity: "session".into(),
         user: Reading::Absent,
         tenants: Reading::Absent,
