@@ -20,6 +20,7 @@ pub mod serve;
 mod side_door;
 pub mod snapshot;
 mod sockets;
+pub mod state;
 mod status;
 pub mod swap;
 pub mod upstream;
