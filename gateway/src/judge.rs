@@ -21,7 +21,7 @@ use crate::pipeline::refuse::{self, Answer};
 use crate::pipeline::{Way, dispatch};
 use crate::pipeline::{decide, enforce, forward, identify, inspect, now_ms, tally};
 use crate::snapshot::{Expectation, Snapshot, Test};
-use crate::state::Store;
+use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
 /// A request as it is told rather than received.
@@ -252,7 +252,7 @@ pub struct Trial {
 pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     let case = case(snapshot, &test.method, &test.target, &test.headers, &test.body, test.caller.as_ref());
     // Each test begins with nothing counted.
-    let judgement = judge(snapshot, &case, &Store::offline());
+    let judgement = judge(snapshot, &case, &Store::offline(&Terms::default()));
     let (status, code) = match &judgement.end {
         End::Forward { .. } => (None, None),
         End::Answer(answer) => (Some(answer.status.as_u16()), None),

@@ -7,6 +7,7 @@
 
 mod keys;
 mod route;
+mod state;
 mod upstream;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 pub use keys::{KeyMetrics, Refresh};
 pub use route::{Decision, NO_ROUTE, RouteMetrics};
+pub use state::StateMetrics;
 pub use upstream::{Outcome, UpstreamMetrics};
 
 /// Upper bounds in seconds, 5 µs to 60 s: the gateway's own time lies at the low end, a model's at the high one.
@@ -79,6 +81,9 @@ metrics! {
     ConfigReloads = Counter "portcullis_config_reloads_total", "Attempts to load a changed configuration, by outcome.";
     ConfigInfo = Gauge "portcullis_config_info", "1 for the configuration in force, 0 for earlier ones.";
     CertificateExpiry = Gauge "portcullis_certificate_expiry_seconds", "When a host's certificate ends, in seconds since 1970.";
+    StateErrors = Counter "portcullis_state_errors_total", "Failures of where counters are kept, by store.";
+    StateEvicted = Counter "portcullis_state_evicted_total", "Counters that were forgotten early, so that others had room.";
+    StateNoRoom = Counter "portcullis_state_no_room_total", "Requests that were refused, and notes that were lost, since no counter could be forgotten for theirs.";
     AccessLogDropped = Counter "portcullis_access_log_dropped_total", "Access log lines that were lost.";
     BuildInfo = Gauge "portcullis_build_info", "Always 1; the version is the label.";
 }
@@ -131,6 +136,7 @@ impl Registry {
         registry.config_reloads(Reload::Applied).absolute(0);
         registry.config_reloads(Reload::Rejected).absolute(0);
         registry.access_log_dropped().absolute(0);
+        StateMetrics::new(&registry);
         registry
     }
 

@@ -26,6 +26,7 @@ use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
 use crate::snapshot::Snapshot;
 use crate::sockets::{self, Sockets};
+use crate::state;
 pub use crate::status::Bound;
 use crate::status::Facts;
 use crate::upstream::{proxy, resolve};
@@ -109,7 +110,8 @@ async fn serve(
     let log =
         AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?;
     let log = Arc::new(log);
-    let counters = Arc::new(crate::state::Store::offline());
+    let store = state::Store::open(terms(&snapshot), &reload::state(&path, &snapshot), &registry).await;
+    let counters = Arc::new(store.map_err(StartError::System)?);
     let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), counters, &registry)));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
@@ -214,6 +216,11 @@ fn server_conf(snapshot: &Snapshot) -> ServerConf {
         max_retries: MOST_TRIES,
         ..ServerConf::default()
     }
+}
+
+/// How counters are kept.
+fn terms(snapshot: &Snapshot) -> state::Terms {
+    state::Terms { keys: usize::try_from(snapshot.state.keys).unwrap_or(usize::MAX) }
 }
 
 fn target(to: &str) -> Target {

@@ -424,10 +424,10 @@ fn caller(route: &Route, request: &Request, view: &mut View<'_>) -> Result<Optio
 
 fn gates(route: &Route, request: &Request, view: &View<'_>) -> Result<(), Refusal> {
     let mut asked = Vec::new();
-    route.plan.limits().ask(Need::Address, view, None, Seed([1; 16]), &mut asked);
+    route.plan.limits().ask(Need::Address, view, None, Seed::Secret([1; 16]), &mut asked);
     count(route, &asked, view.now_ms, false)?;
     route.plan.judge_head(view, |_, _| false)?;
-    route.plan.limits().ask(Need::Caller, view, None, Seed([1; 16]), &mut asked);
+    route.plan.limits().ask(Need::Caller, view, None, Seed::Secret([1; 16]), &mut asked);
     count(route, &asked, view.now_ms, false)?;
     let body = request.body.bytes();
     if u64::try_from(body.len()).unwrap() > route.plan.body_max() {
@@ -435,7 +435,7 @@ fn gates(route: &Route, request: &Request, view: &View<'_>) -> Result<(), Refusa
     }
     body_gates(route, view, &body)?;
     let content = route.plan.open(view, &body)?;
-    route.plan.limits().ask(Need::Body, view, Some(&content), Seed([1; 16]), &mut asked);
+    route.plan.limits().ask(Need::Body, view, Some(&content), Seed::Secret([1; 16]), &mut asked);
     count(route, &asked, view.now_ms, true)?;
     let mut counters = route.counters.borrow_mut();
     for Asked { ask, learns, .. } in asked {

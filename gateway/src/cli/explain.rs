@@ -20,7 +20,7 @@ use crate::pipeline::decide;
 use crate::pipeline::identify;
 use crate::pipeline::log::masked;
 use crate::pipeline::{Way, dispatch};
-use crate::state::Store;
+use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
 /// Walks one request through the pipeline: each gate, its verdict, the line that made it.
@@ -110,7 +110,7 @@ fn explain(args: &Args) -> Result<(), Fault> {
         case.arrival.certificate = Some(certificate.map_err(fails)?);
     }
     let rows = walk(&loaded, &case);
-    let judgement = judge::judge(snapshot, &case, &Store::offline());
+    let judgement = judge::judge(snapshot, &case, &Store::offline(&Terms::default()));
     let (outcome, more) = outcome(&judgement.end, &snapshot.hidden);
     match args.format {
         Format::Text => print(&rows, &outcome, &more, loaded.source.path()),
@@ -177,7 +177,7 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
     let mut rows = vec![passed("framing", None, None)];
     let mut visit = accept::begin(std::sync::Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
-    let store = Store::offline();
+    let store = Store::offline(&Terms::default());
     let way = dispatch::dispatch(&mut visit, &head, &store, &mut |_| {});
     let told = matched(loaded, &visit, 0, &mut rows);
     match way {
@@ -220,7 +220,7 @@ fn gates(
 ) {
     let snapshot = std::sync::Arc::clone(&visit.snapshot);
     let Some(route) = visit.found.and_then(|(index, _)| snapshot.table.routes().get(index)) else { return };
-    let (mut identified, store) = (false, Store::offline());
+    let (mut identified, store) = (false, Store::offline(&Terms::default()));
     // Rules are asked when the gates of their stage have passed.
     let mut stages = vec![Stage::Body, Stage::Caller];
     for step in route.plan.steps() {

@@ -21,7 +21,7 @@ use super::test::{Format, open};
 use crate::judge::{self, Case, End, Judgement, judge};
 use crate::pipeline::accept::Arrival;
 use crate::snapshot::Snapshot;
-use crate::state::Store;
+use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
 /// Judges recorded requests (JSON, one a line) by the same plan as the wire; prints one verdict line each.
@@ -77,7 +77,7 @@ pub fn call(args: &Args) -> ExitCode {
         }
     };
     let mut out = BufWriter::new(stdout().lock());
-    let store = Store::offline();
+    let store = Store::offline(&Terms::default());
     for (index, line) in reader.lines().enumerate() {
         let place = format!("{}:{}", args.requests.display(), index + 1);
         let verdict = line.map_err(|error| error.to_string()).and_then(|line| {

@@ -32,7 +32,7 @@ pub fn rules(
     }
     loop {
         let mut walk = std::mem::take(&mut visit.walk);
-        let next = snapshot.ruleset.walk(&mut walk, stage, &facts(visit, head, body, None), store.seed());
+        let next = snapshot.ruleset.walk(&mut walk, stage, &facts(visit, head, body, None), store.seed().of_rules());
         visit.walk = walk;
         match next {
             Next::Done => return Ok(Way::On),
@@ -53,7 +53,7 @@ pub fn reply(visit: &mut Visit, head: &Parts, status: u16, fields: &HeaderMap, s
         let mut walk = std::mem::take(&mut visit.walk);
         let facts = facts(visit, head, None, Some((status, fields)));
         // A field that cannot be made is left out: the upstream has acted, and its answer is not held back for that.
-        if let Err(refusal) = snapshot.ruleset.reply(&mut walk, &facts, store.seed()) {
+        if let Err(refusal) = snapshot.ruleset.reply(&mut walk, &facts, store.seed().of_rules()) {
             tracing::warn!(request_id = visit.request_id, why = %refusal.private, "a rule's header is left out");
         }
         drop(facts);

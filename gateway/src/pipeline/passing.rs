@@ -106,11 +106,8 @@ impl Passing {
         if !self.visit.tally.is_open() {
             return Ok(());
         }
-        let from = Instant::now();
         let charged = self.live.store.charge(self.visit.tally.asks(), self.visit.now_ms).await;
-        if self.live.store.is_remote() {
-            self.waited += from.elapsed();
-        }
+        // REMOTE
         self.admission = tally::settle(&mut self.visit, charged)?;
         Ok(())
     }
@@ -132,11 +129,7 @@ impl Passing {
         let status = answer.status.as_u16();
         tally::learn(&self.visit, status, &self.live.store);
         decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
-        if let Some(admission) = &self.admission {
-            let from = Instant::now();
-            admission.kept().await;
-            self.waited += from.elapsed();
-        }
+        // KEPT
     }
 
     pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {

@@ -27,7 +27,7 @@ pub fn look(
 ) -> Verdict {
     let Some(route) = visit.route().filter(|route| !route.plan.limits().is_empty()) else { return Ok(()) };
     let mut asked = Vec::new();
-    route.plan.limits().ask(need, &visit.view(head), content, store.seed(), &mut asked);
+    route.plan.limits().ask(need, &visit.view(head), content, store.seed().of_rules(), &mut asked);
     let from = visit.tally.asks().len();
     for asked in asked {
         visit.tally.push(asked.ask, Source::Limit(asked.limit, asked.learns));
@@ -116,7 +116,7 @@ fn announced(visit: &Visit, admission: &Admission) -> Vec<(HeaderValue, HeaderVa
     if !limits.iter().any(|limit| limit.announce) {
         return Vec::new();
     }
-    let asked = visit.tally.asked().zip(admission.standings());
+    let asked = visit.tally.asked().zip(admission.standings.iter());
     let told = asked.filter_map(|((ask, source), standing)| {
         let Source::Limit(index, _) = source else { return None };
         let limit = limits.get(index).filter(|limit| limit.announce)?;

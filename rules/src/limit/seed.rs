@@ -1,14 +1,24 @@
-//! Values → counters, by a keyed hash: a client that chooses its values cannot aim at another's counter.
+//! Values → counters, by a hash: a client that chooses its values cannot aim at another's counter.
 
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::spot::{Facts, KeySpot, address};
 use crate::meter::CounterKey;
 
-/// The key of the hash.
+/// What distinguishes our hashes from other people's.
+const LABEL: &[u8] = b"portcullis counter 1\0";
+
+/// What counters' keys are hashed with.
 #[derive(Clone, Copy)]
-pub struct Seed(pub [u8; 16]);
+pub enum Seed {
+    /// SipHash-1-3 with a secret of this process, or of its state folder.
+    Secret([u8; 16]),
+    /// SHA-256, which needs no secret: gateways that share a store must agree on the keys, and have none in common.
+    Public,
+}
 
 impl std::fmt::Debug for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -17,21 +27,16 @@ impl std::fmt::Debug for Seed {
 }
 
 impl Seed {
-    /// The counter of these parts under this name.
+    /// The counter of these parts under this name. A part that is absent is not the same as an empty one.
     pub fn of<'a>(self, name: &str, parts: impl Iterator<Item = Option<&'a [u8]>>) -> CounterKey {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        part(&mut hasher, name.as_bytes());
+        let mut hash = self.begin().part(name.as_bytes());
         for value in parts {
-            match value {
-                // Absent is not the same as empty.
-                None => hasher.write_u8(0),
-                Some(value) => {
-                    hasher.write_u8(1);
-                    part(&mut hasher, value);
-                }
-            }
+            hash = match value {
+                None => hash.part(&[0]),
+                Some(value) => hash.part(&[1]).part(value),
+            };
         }
-        CounterKey(hasher.finish128().as_u128())
+        hash.end()
     }
 
     /// The counter of a limit for one request. Where one of its values cannot be read, the address counts instead.
@@ -44,27 +49,55 @@ impl Seed {
         ipv6_prefix: u8,
         facts: &Facts<'_>,
     ) -> CounterKey {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        let begin = |hasher: &mut SipHasher13, read: u8| {
-            part(hasher, limit.as_bytes());
-            hasher.write(&[u8::try_from(nth).unwrap_or(u8::MAX), kind, read]);
-        };
-        begin(&mut hasher, 1);
+        let nth = u8::try_from(nth).unwrap_or(u8::MAX);
+        let begin = |read: u8| self.begin().part(limit.as_bytes()).part(&[nth, kind, read]);
+        let mut hash = begin(1);
         for spot in spots {
             let Some(value) = spot.read(facts, ipv6_prefix) else {
-                let mut hasher = SipHasher13::new_with_key(&self.0);
-                begin(&mut hasher, 0);
-                hasher.write(&address(facts.view.client, ipv6_prefix));
-                return CounterKey(hasher.finish128().as_u128());
+                return begin(0).part(&address(facts.view.client, ipv6_prefix)).end();
             };
-            part(&mut hasher, &value);
+            hash = hash.part(&value);
         }
-        CounterKey(hasher.finish128().as_u128())
+        hash.end()
+    }
+
+    fn begin(self) -> Hash {
+        match self {
+            Self::Secret(seed) => Hash::Sip(SipHasher13::new_with_key(&seed)),
+            Self::Public => {
+                let mut context = Context::new(&SHA256);
+                context.update(LABEL);
+                Hash::Sha(Box::new(context))
+            }
+        }
     }
 }
 
-/// The length first, so that `ab` and `c` are not `a` and `bc`.
-fn part(hasher: &mut SipHasher13, value: &[u8]) {
-    hasher.write_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
-    hasher.write(value);
+enum Hash {
+    Sip(SipHasher13),
+    Sha(Box<Context>),
+}
+
+impl Hash {
+    /// The length first, so that `ab` and `c` are not `a` and `bc`.
+    fn part(mut self, value: &[u8]) -> Self {
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes();
+        for bytes in [&length, value] {
+            match &mut self {
+                Self::Sip(hasher) => hasher.write(bytes),
+                Self::Sha(context) => context.update(bytes),
+            }
+        }
+        self
+    }
+
+    fn end(self) -> CounterKey {
+        CounterKey(match self {
+            Self::Sip(hasher) => hasher.finish128().as_u128(),
+            Self::Sha(context) => {
+                let digest = context.finish();
+                digest.as_ref().first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes))
+            }
+        })
+    }
 }

@@ -12,7 +12,7 @@ use crate::shapes::OneOrMany;
 use crate::units::Time;
 use crate::verdict::Code;
 
-const SEED: Seed = Seed([3; 16]);
+const SEED: Seed = Seed::Secret([3; 16]);
 
 fn compiled(raw: &[RawRule]) -> Result<(Ruleset, Vec<String>), Vec<Problem>> {
     let lists = Lists::new();
