@@ -13,6 +13,7 @@ use crate::config::load::Broken;
 
 pub mod demo;
 pub mod explain;
+pub mod import;
 pub mod init;
 pub mod key;
 pub mod replay;
@@ -64,6 +65,10 @@ Example: portcullis explain 'GET /v1/acme/conversations' --as tenant=acme
 Example: portcullis replay --config portcullis.yaml requests.jsonl
          portcullis replay --jwks session=keys.json requests.jsonl")]
     Replay(replay::Args),
+    #[command(
+        after_help = "Example: portcullis import cloudflare rulesets.json --upstream http://127.0.0.1:3000"
+    )]
+    Import(import::Args),
     #[command(after_help = "\
 Example: portcullis schema
 
@@ -105,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::call(args),
         Command::Explain(args) => explain::call(args),
         Command::Replay(args) => replay::call(args),
+        Command::Import(args) => import::call(args),
         Command::Schema(args) => schema::call(args),
         Command::Token(args) => token::call(args),
         Command::Key(args) => key::call(args),

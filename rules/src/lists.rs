@@ -36,6 +36,16 @@ pub enum List {
     Numbers(BTreeSet<i64>),
 }
 
+/// The entries of the file called `name`, as they are written, and what it says that they are: one entry a line, or
+/// Cloudflare's JSON of list items.
+///
+/// # Errors
+/// Why it cannot be read: a sentence with the file and the line.
+pub fn items(name: &str, bytes: &[u8]) -> Result<(Vec<String>, Option<Kind>), String> {
+    let entries = entries::Entries::of_file(name, bytes)?;
+    Ok((entries.of.into_iter().map(std::borrow::Cow::into_owned).collect(), entries.kind))
+}
+
 impl List {
     /// What it is a list of.
     pub fn kind(&self) -> Kind {

@@ -6,7 +6,7 @@ use harness::issuer::{Algorithm, SECRET};
 use harness::{Ask, Backend, Certificates, Configuration, Issuer, Outcome, Site, Value, json, stage, within};
 
 const COMMANDS: &[&str] =
-    &["run", "demo", "init", "test", "explain", "replay", "schema", "token", "key", "swap"];
+    &["run", "demo", "init", "test", "explain", "replay", "import", "schema", "token", "key", "swap"];
 
 fn site() -> Site {
     let site = Site::furnished(&Certificates::new());
@@ -31,7 +31,14 @@ async fn every_command_has_help_with_an_example() {
 #[tokio::test]
 async fn misuse_exits_with_2() {
     let site = Site::new();
-    for args in [&["nonsense"][..], &["run", "--nonsense"], &["explain"], &["replay"], &["init"]] {
+    for args in [
+        &["nonsense"][..],
+        &["run", "--nonsense"],
+        &["explain"],
+        &["replay"],
+        &["init"],
+        &["import", "cloudflare"],
+    ] {
         let outcome = site.run(args).await.expect(2);
         assert!(outcome.stderr.contains("error"), "{args:?}: {}", outcome.stderr);
         assert_eq!(outcome.stdout, "", "{args:?}");
