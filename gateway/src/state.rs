@@ -7,15 +7,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rules::meter::{Ask, Kind, Note, Standing};
+use rules::meter::{Ask, Kind, Meter, Note, Standing};
+use tokio::task::spawn_blocking;
+use tracing::warn;
 
 pub use self::answer::{Denial, Denied};
-use self::embedded::{Embedded, Tallies};
+use self::durable::Journal;
+pub use self::durable::Ticket;
+use self::embedded::{Embedded, Tallies, counts};
 pub use self::few::Few;
 pub use self::seed::{Hasher, Seed};
 use crate::metrics::{Registry, StateMetrics};
 
 mod answer;
+mod durable;
 mod embedded;
 pub mod few;
 mod seed;
@@ -44,6 +49,7 @@ impl Default for Terms {
 #[derive(Clone)]
 pub struct Store {
     embedded: Arc<Embedded>,
+    journal: Option<Arc<Journal>>,
     seed: Seed,
 }
 
@@ -55,6 +61,8 @@ pub struct Admission {
     pub standings: Few<Standing>,
     /// The places that it takes while it is in progress.
     pub leases: Vec<Lease>,
+    /// To be awaited before the client learns of the answer, where the charge must survive a restart.
+    pub durable: Option<Ticket>,
 }
 
 /// A place among those at the same time, freed when this is dropped: however a request ends.
@@ -71,14 +79,27 @@ impl Drop for Lease {
 }
 
 impl Store {
-    /// Opens the store of a gateway that serves; what must survive a restart is kept in `folder`.
+    /// Opens the store of a gateway that serves; what must survive a restart is kept in `folder`, which is made when
+    /// there is something to keep.
     ///
     /// # Errors
     /// Why there is none: a sentence.
-    #[expect(clippy::unused_async, reason = "a shared store is waited for")]
     pub async fn open(terms: Terms, folder: &Path, registry: &Registry) -> Result<Self, String> {
-        let _ = folder;
-        Ok(Self::with(&terms, Seed::random()?, &StateMetrics::new(registry)))
+        let metrics = StateMetrics::new(registry);
+        let folder = folder.to_owned();
+        let opening = spawn_blocking(move || {
+            let seed = Seed::kept(&folder).unwrap_or_else(|error| {
+                let folder = folder.display().to_string();
+                warn!(folder, %error, "the seed of the kept counters cannot be read: they begin anew");
+                None
+            });
+            let mut store = Self::with(&terms, seed.map_or_else(Seed::random, Ok)?, &metrics);
+            let table = Arc::clone(&store.embedded);
+            let journal = Journal::open(&folder, store.seed.clone(), table, metrics.embedded_errors.clone());
+            store.journal = Some(Arc::new(journal));
+            Ok(store)
+        });
+        opening.await.unwrap_or_else(|_| Err("opening the kept counters ended unexpectedly".to_owned()))
     }
 
     /// A store that keeps nothing, for judging offline; its counters have the same keys each time.
@@ -88,7 +109,22 @@ impl Store {
 
     fn with(terms: &Terms, seed: Seed, metrics: &StateMetrics) -> Self {
         let tallies = Tallies { evicted: metrics.evicted.clone(), no_room: metrics.no_room.clone() };
-        Self { embedded: Arc::new(Embedded::new(terms.keys, tallies)), seed }
+        Self { embedded: Arc::new(Embedded::new(terms.keys, tallies)), journal: None, seed }
+    }
+
+    /// Leaves the kept counters to the process that replaces this one: to be called when running requests may still finish,
+    /// but new ones go elsewhere. What those charge is kept all the same.
+    pub fn let_go(&self) {
+        if let Some(journal) = &self.journal {
+            journal.let_go();
+        }
+    }
+
+    /// Writes what is not yet written. Waits for the disk: not for a thread that must not.
+    pub fn close(&self) {
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
     }
 
     /// What counters' keys are to be hashed with.
@@ -99,7 +135,9 @@ impl Store {
     /// Whether one of these would be refused, as far as this process knows. Nothing is charged, and nothing is waited
     /// for; but the penalty of who is refused begins.
     pub fn peek(&self, asks: &[Ask], now_ms: i64) -> Option<Denial> {
-        self.embedded.peek(asks, now_ms)
+        let denial = self.embedded.peek(asks, now_ms)?;
+        self.keep_penalty(asks, &denial);
+        Some(denial)
     }
 
     /// Charges all of these, or none if one refuses.
@@ -116,15 +154,37 @@ impl Store {
     /// # Errors
     /// When one refuses, or there is no room.
     pub fn charge_now(&self, asks: &[Ask], now_ms: i64) -> Result<Admission, Denied> {
-        let standings = self.embedded.charge(asks, now_ms)?;
+        let standings = self.embedded.charge(asks, now_ms).inspect_err(|denied| {
+            if let Denied::Limit(denial) = denied {
+                self.keep_penalty(asks, denial);
+            }
+        })?;
         let places = asks.iter().filter(|ask| ask.meter.kind() == Kind::Concurrent && ask.cost > 0);
         let leases = places.map(|ask| Lease { embedded: Arc::clone(&self.embedded), ask: *ask }).collect();
-        Ok(Admission { standings, leases })
+        let durable = self.journal.as_ref().and_then(|journal| {
+            journal.push(asks.iter().filter(|ask| counts(ask) && ask.meter.is_durable()).map(|ask| ask.key))
+        });
+        Ok(Admission { standings, leases, durable })
     }
 
     /// Tells counters what an answer was. Never waits.
     pub fn note(&self, notes: &[(Ask, Note)], now_ms: i64) {
         self.embedded.note(notes, now_ms);
+        if let Some(journal) = &self.journal {
+            let durable = notes.iter().filter(|(ask, _)| ask.meter.is_durable());
+            let _ = journal.push(durable.map(|(ask, _)| ask.key));
+        }
+    }
+
+    /// A penalty that must survive a restart is kept when it begins, and not again with each refusal.
+    fn keep_penalty(&self, asks: &[Ask], denial: &Denial) {
+        let (Some(journal), Some(ask)) = (&self.journal, asks.get(denial.index)) else { return };
+        if let Meter::Window { penalty_ms: penalty @ 1.., .. } = ask.meter
+            && ask.meter.is_durable()
+            && denial.retry_after_ms == penalty.saturating_add(1)
+        {
+            let _ = journal.push([ask.key]);
+        }
     }
 
     /// How many counters are in memory.

@@ -113,6 +113,11 @@ impl Embedded {
         self.stripe(key).get(key)
     }
 
+    /// Whether it is there.
+    pub(super) fn knows(&self, key: CounterKey) -> bool {
+        self.stripe(key).knows(key)
+    }
+
     /// Takes in a counter of another process or time.
     pub(super) fn merge(&self, key: CounterKey, mark: Mark, counter: Counter, now_ms: i64) {
         let mut stripe = self.stripe(key);

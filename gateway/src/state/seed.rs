@@ -48,32 +48,39 @@ impl Seed {
         Self(Kind::Secret([0; 16]))
     }
 
-    /// The one that is kept in the state folder, beside the counters that were named with it; made if there is none.
+    /// The one that is kept in the state folder, beside the counters that were named with it.
     ///
     /// # Errors
-    /// When it can neither be read nor written.
-    pub(super) fn kept(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => return parse(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    /// When it is there, but cannot be read.
+    pub(super) fn kept(folder: &Path) -> io::Result<Option<Self>> {
+        match fs::read(folder.join(FILE)) {
+            Ok(bytes) => parse(&bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
-        let Self(Kind::Secret(seed)) = Self::random().map_err(io::Error::other)? else {
-            return Err(io::Error::other("a new seed is no secret"));
-        };
+    }
+
+    /// Keeps it in the state folder, which is made if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another one is kept there already.
+    pub(super) fn keep(&self, folder: &Path) -> io::Result<()> {
+        let Kind::Secret(seed) = &self.0 else { return Ok(()) };
         fs::create_dir_all(folder)?;
-        // Written elsewhere and then given its name, unless another process was faster: half a seed is never read.
-        let draft = folder.join(format!("{FILE}.{}", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&seed)?;
-        file.sync_all()?;
-        let linked = fs::hard_link(&draft, &path);
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => parse(&fs::read(&path)?),
+        let (path, draft) = (folder.join(FILE), folder.join(format!("{FILE}.{}", std::process::id())));
+        if !path.exists() {
+            // Written elsewhere and then given its name, unless another process was faster: half a seed is never read.
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            file.write_all(seed)?;
+            file.sync_all()?;
+            let linked = fs::hard_link(&draft, &path);
+            fs::remove_file(&draft)?;
+            linked.or_else(|error| if path.exists() { Ok(()) } else { Err(error) })?;
         }
+        let is_ours = matches!(parse(&fs::read(&path)?)?, Self(Kind::Secret(kept)) if kept == *seed);
+        let other = || io::Error::other(format!("{FILE} is not the one that this process began with"));
+        if is_ours { Ok(()) } else { Err(other()) }
     }
 
     /// The same for what is counted by limits and rules.
@@ -168,11 +175,15 @@ mod tests {
     fn a_kept_seed_is_found_again_and_is_nobodys_business() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let first = Seed::kept(&state).unwrap();
-        assert_eq!(key(&first, &["a"]), key(&Seed::kept(&state).unwrap(), &["a"]));
+        assert!(Seed::kept(&state).unwrap().is_none() && !state.exists(), "made only when it is needed");
+        let first = Seed::random().unwrap();
+        first.keep(&state).unwrap();
+        first.keep(&state).unwrap();
+        assert_eq!(key(&first, &["a"]), key(&Seed::kept(&state).unwrap().unwrap(), &["a"]));
         assert_eq!(fs::metadata(state.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+        assert!(Seed::random().unwrap().keep(&state).is_err(), "another one is not overwritten");
         fs::write(state.join(FILE), b"short").unwrap();
-        assert!(Seed::kept(&state).is_err(), "what is not understood is not overwritten");
+        assert!(Seed::kept(&state).is_err() && first.keep(&state).is_err(), "nor what is not understood");
     }
 }
