@@ -112,7 +112,8 @@ async fn serve(
     let log = Arc::new(log);
     let store = state::Store::open(terms(&snapshot), &reload::state(&path, &snapshot), &registry).await;
     let counters = Arc::new(store.map_err(StartError::System)?);
-    let live = Arc::new(ArcSwap::from_pointee(Live::new(Arc::clone(&snapshot), counters, &registry)));
+    let live = Live::new(Arc::clone(&snapshot), Arc::clone(&counters), &registry);
+    let live = Arc::new(ArcSwap::from_pointee(live));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
     let settings = reload::settings(&snapshot, &store).map_err(StartError::System)?;
@@ -158,6 +159,7 @@ async fn serve(
     signals.until_stop(&sockets).await;
     info!("stopping: running requests may finish");
     stopping.send_replace(true);
+    counters.let_go();
     // A copy of a socket that is still open would have clients wait for nobody.
     drop(sockets);
     tokio::select! {
@@ -167,7 +169,11 @@ async fn serve(
     drop(stop_admin);
     let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
     // Blocks until the last line is written, so it must not hold up a runtime thread.
-    let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    let closing = move || {
+        log.close();
+        counters.close();
+    };
+    let _ = tokio::task::spawn_blocking(closing).await;
     info!("stopped");
     Ok(())
 }

@@ -117,6 +117,7 @@ fn view(headers: &HeaderMap) -> View<'_> {
         secure: true,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         certificate: None,
+        route: "route",
         captures: None,
         caller: None,
         via: None,

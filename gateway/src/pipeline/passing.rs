@@ -21,6 +21,9 @@ use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
 use crate::visit::Visit;
 
+/// How long an answer is held back at most until the disk has what was counted.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
+
 /// A visit with what only the wire knows of it.
 pub struct Passing {
     pub(super) visit: Visit,
@@ -107,7 +110,6 @@ impl Passing {
             return Ok(());
         }
         let charged = self.live.store.charge(self.visit.tally.asks(), self.visit.now_ms).await;
-        // REMOTE
         self.admission = tally::settle(&mut self.visit, charged)?;
         Ok(())
     }
@@ -129,7 +131,13 @@ impl Passing {
         let status = answer.status.as_u16();
         tally::learn(&self.visit, status, &self.live.store);
         decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
-        // KEPT
+        let ticket = self.admission.as_mut().and_then(|admission| admission.durable.take());
+        if let Some(ticket) = ticket {
+            let from = Instant::now();
+            // Late is better than never: what is not on the disk by then is written all the same.
+            let _ = tokio::time::timeout(KEPT_WITHIN, ticket.kept()).await;
+            self.waited += from.elapsed();
+        }
     }
 
     pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
