@@ -69,13 +69,13 @@ pub(super) fn pieces(pattern: &[u8], span: &Span) -> Outcome<Vec<Vec<u8>>> {
                 );
             }
             b'*' => pieces.push(std::mem::take(&mut piece)),
-            b'\\' => match bytes.next() {
-                Some(escaped @ (b'*' | b'\\')) => piece.push(*escaped),
-                _ => {
+            b'\\' => {
+                let Some(escaped @ (b'*' | b'\\')) = bytes.next() else {
                     let fault = fault("a backslash stands only before `*` or another backslash here");
                     return Err(fault.remedy("a raw text, r\"…\", spares doubling backslashes"));
-                }
-            },
+                };
+                piece.push(*escaped);
+            }
             _ => piece.push(*byte),
         }
         starred = star;
