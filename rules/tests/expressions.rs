@@ -23,6 +23,14 @@ proptest! {
         let worlds: Vec<World> = (0..4).map(|_| World::random(&mut dice)).collect();
         naive::agree(&expr, &worlds);
     }
+
+    #[test]
+    fn an_index_finds_whatever_holds(bytes in prop::collection::vec(any::<u8>(), 0..1000)) {
+        let mut dice = Dice::new(&bytes);
+        let worlds: Vec<World> = (0..4).map(|_| World::random(&mut dice)).collect();
+        let exprs: Vec<Expr> = (0..12).map(|_| Expr::random(&mut dice)).collect();
+        naive::found(&exprs, &worlds);
+    }
 }
 
 /// The naive interpreter is no use if it meets nothing: over many expressions both answers come, often.

@@ -129,4 +129,19 @@ impl Wildcard {
         star(at..end);
         true
     }
+
+    /// What a value begins with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// What it ends with; nothing, if there is no star and `prefix` is all of it.
+    pub(super) fn suffix(&self) -> Option<&[u8]> {
+        self.last.as_deref()
+    }
+
+    /// What stands between stars.
+    pub(super) fn middle(&self) -> impl Iterator<Item = &[u8]> {
+        self.middle.iter().map(|piece| piece.bytes.as_slice())
+    }
 }

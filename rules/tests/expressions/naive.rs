@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rules::expr::{Condition, Facts, Head, Vocabulary};
+use rules::expr::{Candidates, Condition, Facts, Head, Index, Vocabulary};
 use rules::lists::Lists;
 
 mod asks;
@@ -102,6 +102,23 @@ impl World {
         ])
     }
 
+    fn fields(&self) -> HeaderMap {
+        let fields = self.headers.iter();
+        fields
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    fn facts<'w>(&'w self, headers: &'w HeaderMap) -> Facts<'w> {
+        Facts::new(Head {
+            secure: self.secure,
+            port: self.port,
+            path: &self.path,
+            query: self.query.as_deref(),
+            ..Head::plain(&Method::GET, &self.host, headers, self.client)
+        })
+    }
+
     /// A map as names and values, in order.
     fn map(&self, map: &str) -> Vec<(String, String)> {
         if map == "http.request.headers" {
@@ -148,29 +165,46 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// Asks both about each world. Panics where they differ.
-pub(crate) fn agree(expr: &Expr, worlds: &[World]) {
+/// The expression, compiled.
+pub(crate) fn compiled(expr: &Expr) -> Condition {
     let mut text = String::new();
     expr.write(&mut text);
     let lists = Lists::new();
     let vocabulary =
         Vocabulary { lists: &lists, geo: false, identities: &[], responses: false, bodies: false };
-    let condition = match Condition::compile(&text, &vocabulary) {
+    match Condition::compile(&text, &vocabulary) {
         Ok(condition) => condition,
         Err(fault) => panic!("{text}\n{fault} at {:?}", fault.span),
-    };
+    }
+}
+
+/// Asks both about each world. Panics where they differ.
+pub(crate) fn agree(expr: &Expr, worlds: &[World]) {
+    let condition = compiled(expr);
     for world in worlds {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &world.headers {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        let headers = world.fields();
+        assert_eq!(
+            condition.holds(&world.facts(&headers)),
+            expr.holds(world),
+            "{}\n{world:#?}",
+            condition.text()
+        );
+    }
+}
+
+/// Asks an index of all conditions about each world. Panics if it does not name one that holds, or not in order.
+pub(crate) fn found(exprs: &[Expr], worlds: &[World]) {
+    let conditions: Vec<Condition> = exprs.iter().map(compiled).collect();
+    let index = Index::new(&conditions);
+    let mut candidates = Candidates::default();
+    for world in worlds {
+        let headers = world.fields();
+        index.candidates(&world.facts(&headers), &mut candidates);
+        let named: Vec<usize> = candidates.iter().collect();
+        assert!(named.is_sorted() && named.last().is_none_or(|last| *last < exprs.len()), "{named:?}");
+        for (place, (expr, condition)) in exprs.iter().zip(&conditions).enumerate() {
+            let text = condition.text();
+            assert!(!expr.holds(world) || named.contains(&place), "{text} is not found\n{world:#?}");
         }
-        let facts = Facts::new(Head {
-            secure: world.secure,
-            port: world.port,
-            path: &world.path,
-            query: world.query.as_deref(),
-            ..Head::plain(&Method::GET, &world.host, &headers, world.client)
-        });
-        assert_eq!(condition.holds(&facts), expr.holds(world), "{text}\n{world:#?}");
     }
 }
