@@ -42,6 +42,7 @@ mod fault;
 mod fields;
 mod geo_facts;
 mod hmac;
+mod index;
 mod json;
 mod lex;
 mod literal;
@@ -62,6 +63,7 @@ mod tests;
 pub use self::facts::{Body, Facts, Head, Reply};
 pub use self::fault::{Fault, Span};
 pub use self::geo_facts::{Atlas, Whereabouts};
+pub use self::index::{Candidates, Index};
 pub use self::normalise::{Normalisation, normalise};
 
 /// What expressions may name where one is compiled.

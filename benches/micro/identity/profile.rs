@@ -15,9 +15,11 @@ pub(crate) struct Counts {
 /// Counts what `program` does in `measured`, on average of `times`.
 pub(crate) fn of(program: &Path, arguments: &[&str], times: usize) -> Fallible<Counts> {
     let folder = tempfile::tempdir()?;
+    let name = program.file_name().unwrap_or_default().display();
     let out = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*identity*measured*"])
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .arg(format!("--toggle-collect=*{name}*measured*"))
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .args(arguments)

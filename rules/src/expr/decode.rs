@@ -23,7 +23,7 @@ pub(super) struct Decoding {
 
 /// `+` and `%XX` decoded; what is no escape stays. Linear even when it is done again and again: a byte that
 /// was just decoded can complete only an escape that ends with it.
-pub(super) fn url<'v>(value: Cow<'v, [u8]>, how: Decoding) -> Cow<'v, [u8]> {
+pub(super) fn url(value: Cow<'_, [u8]>, how: Decoding) -> Cow<'_, [u8]> {
     if !value.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return value;
     }

@@ -75,10 +75,10 @@ impl Field {
         match self {
             Self::Client | Self::Secure | Self::ServerPort | Self::ServerAddress | Self::Method => 1,
             Self::Host | Self::Path | Self::RawPath | Self::Query | Self::RawQuery | Self::Version => 2,
-            Self::Second | Self::Millisecond | Self::RequestId | Self::TlsVersion | Self::TlsCipher => 2,
-            Self::ReplyCode | Self::Route | Self::User | Self::Tenant => 3,
+            Self::Second | Self::Millisecond | Self::RequestId | Self::TlsVersion | Self::TlsCipher => 3,
+            Self::ReplyCode | Self::Route | Self::User | Self::Tenant => 4,
             Self::Referer | Self::UserAgent | Self::Cookie | Self::ForwardedFor => 12,
-            Self::Extension | Self::RawExtension | Self::ReplyMediaType => 15,
+            Self::Extension | Self::RawExtension | Self::ReplyMediaType => 14,
             Self::BodyRaw | Self::BodySize | Self::BodyTruncated | Self::BodyMime => 15,
             Self::Uri | Self::FullUri | Self::RawUri | Self::RawFullUri => 20,
             Self::Certificate(_) => 30,

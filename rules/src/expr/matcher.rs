@@ -173,6 +173,10 @@ impl TextSet {
     pub(super) fn contains(&self, text: &[u8]) -> bool {
         self.0.binary_search_by(|other| (other.len(), other.as_ref()).cmp(&(text.len(), text))).is_ok()
     }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.iter().map(AsRef::as_ref)
+    }
 }
 
 /// Numbers, as sorted ranges that neither touch nor overlap.
@@ -191,6 +195,11 @@ impl IntegerSet {
             }
         }
         Self(kept.into())
+    }
+
+    /// Its ranges in order, both ends included.
+    pub(super) fn ranges(&self) -> &[(i64, i64)] {
+        &self.0
     }
 
     pub(super) fn contains(&self, integer: i64) -> bool {

@@ -14,15 +14,15 @@ pub(super) const LONGEST: usize = 16 * 1024;
 
 /// Reads a whole expression that is true or false.
 pub(super) fn condition(text: &str) -> Outcome<Expr> {
-    whole(text, |parser| parser.expr())
+    whole(text, Parser::expr)
 }
 
 /// Reads a whole expression that stands for a value, a literal included.
 pub(super) fn formula(text: &str) -> Outcome<Argument> {
-    whole(text, |parser| parser.argument())
+    whole(text, Parser::argument)
 }
 
-fn whole<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Outcome<T>) -> Outcome<T> {
+fn whole<'t, T>(text: &'t str, read: impl FnOnce(&mut Parser<'t>) -> Outcome<T>) -> Outcome<T> {
     if text.len() > LONGEST {
         let message = format!("the expression has {} bytes, and {LONGEST} is the most", text.len());
         // Where it gets too long, though never within a character.
@@ -119,10 +119,11 @@ impl Parser<'_> {
 
     fn quantified(&mut self, word: &str, start: usize) -> Outcome<Expr> {
         self.cursor.eat(word);
+        let named = self.cursor.span(start);
         self.cursor.skip_blanks();
         let open = self.cursor.at();
         if !self.cursor.eat("(") {
-            let fault = Fault::new(self.cursor.span(start), format!("`{word}` is a function"));
+            let fault = Fault::new(named, format!("`{word}` is a function"));
             return Err(fault.remedy(format!("write `{word}(field[*] eq \"…\")`")));
         }
         self.nested(|parser| {
@@ -162,6 +163,9 @@ impl Parser<'_> {
         let name_span = self.cursor.span(start);
         if name.is_empty() {
             return Err(self.no_value());
+        }
+        if matches!(name.as_str(), "and" | "or" | "xor" | "in" | "eq") {
+            return Err(Fault::new(name_span, format!("`{name}` stands where a field is missing")));
         }
         let ahead = self.cursor.rest().trim_start_matches([' ', '\t', '\r', '\n']);
         let base = if ahead.starts_with('(') {

@@ -100,6 +100,7 @@ pub(super) enum Call {
     Upper(Node),
     Length(Node),
     Count(ListNode),
+    CountLists(ListsNode),
     StartsWith(Node, Node),
     EndsWith(Node, Node),
     Substring { of: Node, from: Node, to: Option<Node> },

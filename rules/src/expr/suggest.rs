@@ -34,12 +34,12 @@ pub(super) fn field(wrong: &str) -> String {
     let names = known.map(|row| row.name);
     match nearest(wrong, names.clone().filter(|name| *name != wrong)) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("available are {}", beside(wrong, names)),
+        None => format!("available are {}", beside(wrong, &names)),
     }
 }
 
 /// Some names that begin as `wrong` does, or else where names begin.
-fn beside<'n>(wrong: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+fn beside<'n>(wrong: &str, names: &(impl Iterator<Item = &'n str> + Clone)) -> String {
     const FEW: usize = 12;
     let mut family = wrong;
     while let Some((above, _)) = family.rsplit_once('.') {

@@ -9,7 +9,13 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::lists::{AddressSet, List};
+use crate::view::{Caller, Reading};
 
+mod faults;
+mod fields;
+mod functions;
+mod hostile;
+mod operators;
 mod vectors;
 
 /// A request, owned, from which facts are borrowed.
@@ -116,4 +122,18 @@ fn condition(text: &str) -> Condition {
 
 fn holds(text: &str, request: &Request) -> bool {
     condition(text).holds(&request.facts())
+}
+
+/// A caller with these claims.
+fn caller(identity: &str, claims: &str) -> Caller {
+    Caller {
+        identity: identity.into(),
+        user: Reading::Value("ann".to_owned()),
+        tenants: Reading::Value(vec!["acme".to_owned()]),
+        roles: Reading::Value(vec!["admin".to_owned(), "user".to_owned()]),
+        scopes: Reading::Absent,
+        claims: serde_json::from_str(claims).unwrap(),
+        forward: Vec::new(),
+        unforwardable: None,
+    }
 }

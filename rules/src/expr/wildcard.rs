@@ -69,13 +69,13 @@ pub(super) fn pieces(pattern: &[u8], span: &Span) -> Outcome<Vec<Vec<u8>>> {
                 );
             }
             b'*' => pieces.push(std::mem::take(&mut piece)),
-            b'\\' => match bytes.next() {
-                Some(escaped @ (b'*' | b'\\')) => piece.push(*escaped),
-                _ => {
+            b'\\' => {
+                let Some(escaped @ (b'*' | b'\\')) = bytes.next() else {
                     let fault = fault("a backslash stands only before `*` or another backslash here");
                     return Err(fault.remedy("a raw text, r\"…\", spares doubling backslashes"));
-                }
-            },
+                };
+                piece.push(*escaped);
+            }
             _ => piece.push(*byte),
         }
         starred = star;
@@ -128,5 +128,20 @@ impl Wildcard {
         }
         star(at..end);
         true
+    }
+
+    /// What a value begins with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// What it ends with; nothing, if there is no star and `prefix` is all of it.
+    pub(super) fn suffix(&self) -> Option<&[u8]> {
+        self.last.as_deref()
+    }
+
+    /// What stands between stars.
+    pub(super) fn middle(&self) -> impl Iterator<Item = &[u8]> {
+        self.middle.iter().map(|piece| piece.bytes.as_slice())
     }
 }

@@ -29,8 +29,9 @@ impl Checker<'_> {
     pub(super) fn compare(&mut self, compare: &Compare) -> Outcome<Checked> {
         let typed = self.value(&compare.value)?;
         let span = compare.value.span.clone();
-        let left = match &compare.value.base {
-            Base::Field(name) | Base::Call { name, .. } => name.as_str(),
+        let left = &match &compare.value.base {
+            Base::Field(name) => name.clone(),
+            Base::Call { name, .. } => format!("{name}(…)"),
         };
         let Some((op, op_span)) = &compare.op else { return alone(typed, left, span) };
         match typed {

@@ -1,5 +1,7 @@
 //! Fields, and the brackets behind them.
 
+use std::fmt::Write as _;
+
 use http::HeaderName;
 
 use super::super::Stage;
@@ -26,10 +28,11 @@ impl Checker<'_> {
         for (step, span) in &value.steps {
             typed = self.step(typed, step, span, &written)?;
             match step {
-                Step::Item(at) => written += &format!("[{at}]"),
-                Step::Key(key) => written += &format!("[\"{}\"]", key.escape_ascii()),
-                Step::Each => written += "[*]",
+                Step::Item(at) => write!(written, "[{at}]"),
+                Step::Key(key) => write!(written, "[\"{}\"]", key.escape_ascii()),
+                Step::Each => write!(written, "[*]"),
             }
+            .unwrap_or_default();
         }
         Ok(typed)
     }
@@ -189,9 +192,6 @@ fn unknown(name: &str, span: &Span) -> Fault {
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         let fault = Fault::new(span.clone(), "a literal cannot stand on the left");
         return fault.remedy("begin with a field, as in `http.host eq \"example.com\"`");
-    }
-    if matches!(low.as_str(), "and" | "or" | "xor" | "in" | "eq") {
-        return Fault::new(span.clone(), format!("`{name}` stands where a field is missing"));
     }
     Fault::new(span.clone(), format!("there is no field called `{name}`")).remedy(suggest::field(name))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::super::decode::{Decoding, url};
 use super::{Facts, Head};
@@ -113,8 +113,7 @@ fn joined<'f>(
         (None, _) => &[],
         (Some(only), None) => only.as_bytes(),
         _ => kept.get_or_init(|| {
-            let fields: Vec<&[u8]> =
-                headers.get_all(name).into_iter().map(|field| field.as_bytes()).collect();
+            let fields: Vec<&[u8]> = headers.get_all(name).into_iter().map(HeaderValue::as_bytes).collect();
             fields.join(between).into()
         }),
     }

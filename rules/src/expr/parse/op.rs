@@ -102,6 +102,10 @@ impl Parser<'_> {
             (Literal::Integer(bits), _) => Ok(Op::Bits(bits)),
             (_, span) => Err(Fault::new(span, "`bitwise_and` takes a number")),
         })
+        .map_err(|fault| match token {
+            "&" => fault.remedy("`&` looks at the bits of a number; `and` or `&&` joins comparisons"),
+            _ => fault,
+        })
     }
 
     fn among(&mut self) -> Outcome<Op> {

@@ -32,6 +32,7 @@ impl Call {
                 })?;
                 Value::Integer(length(count))
             }
+            Self::CountLists(lists) => Value::Integer(length(lists.all(facts)?.len())),
             Self::StartsWith(of, part) => Value::Flag(text(of, given)?.starts_with(&plain(part)?)),
             Self::EndsWith(of, part) => Value::Flag(text(of, given)?.ends_with(&plain(part)?)),
             Self::Substring { of, from, to } => {
@@ -99,13 +100,13 @@ impl Call {
                 of.cost() + 60
             }
             Self::Count(list) | Self::HasValue(list, _) | Self::Has(list) => list.cost() + 10,
+            Self::CountLists(_) => 200,
             Self::Join(list, _) => list.cost() + 100,
             Self::Concat(parts) => parts.iter().map(Node::cost).sum::<u32>() + 40,
             Self::RemoveQueryArgs(of, _) => of.cost() + 100,
             Self::WildcardReplace { of, .. } => of.cost() + 150,
-            Self::RegexReplace { of, .. } => of.cost() + 500,
             Self::JsonString(of, _) | Self::JsonInteger(of, _) => of.cost() + 1000,
-            Self::Uuid(of) | Self::Sha256(of) => of.cost() + 500,
+            Self::RegexReplace { of, .. } | Self::Uuid(of) | Self::Sha256(of) => of.cost() + 500,
             Self::TimedHmac { token, .. } => token.cost() + 1500,
         }
     }

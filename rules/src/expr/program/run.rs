@@ -221,7 +221,7 @@ fn heard<'v>(items: Items<'v>, visit: Visit<'_, 'v>) {
 }
 
 impl ListsNode {
-    fn all<'v>(&'v self, facts: &'v Facts<'_>) -> Option<Vec<Items<'v>>> {
+    pub(super) fn all<'v>(&'v self, facts: &'v Facts<'_>) -> Option<Vec<Items<'v>>> {
         match self {
             Self::Field(field) => Some(facts.lists(*field)),
             Self::Map(map) => Some(facts.groups(*map)),

@@ -111,6 +111,7 @@ impl Taken<'_> {
         let call = match self.next()? {
             (Typed::One(node, Scalar::Text), ..) => Call::Length(node),
             (Typed::List(list, ..), ..) => Call::Count(list),
+            (Typed::Lists(lists, ..), ..) => Call::CountLists(lists),
             (other, _, span) => return Err(self.wrong(&other, span, "a text or an array")),
         };
         Ok(Built::One(call, Scalar::Integer))
