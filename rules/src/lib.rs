@@ -30,3 +30,4 @@ pub mod token;
 pub mod units;
 pub mod verdict;
 pub mod view;
+pub mod webhook;
