@@ -17,10 +17,12 @@ mod jwt;
 mod key;
 mod mac;
 mod pointer;
+mod preset;
 mod raw;
 mod refused;
 mod replay;
 mod scheme;
+mod sign;
 mod sns;
 mod source;
 mod stamp;
@@ -35,6 +37,7 @@ pub use encoding::Encoding;
 pub use handshake::{Answer, Greeting};
 pub use key::{KeyEncoding, Keyring, RawPublicKey, SharedKey};
 pub use mac::Hash;
+pub use preset::{Evidence, PRESETS, RawPreset, preset};
 pub use raw::{
     Derive, Kind, Phase, RawAnswer, RawBodyDigest, RawBodyHash, RawClaims, RawEach, RawExtract, RawHandshake,
     RawReplay, RawRequire, RawScheme, RawSecretForm, RawTimestamp, RawWhen, RawWindow, SecretCoding, TimeFormat,
@@ -42,5 +45,6 @@ pub use raw::{
 pub use refused::{Reason, Refused};
 pub use replay::ReplayKey;
 pub use scheme::Scheme;
+pub use sign::{SignError, Signed};
 pub use terms::{RawTerms, Setting, Terms};
 pub use verify::{Outcome, Verified};

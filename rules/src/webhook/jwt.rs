@@ -27,7 +27,7 @@ pub(super) struct Jwt {
     pub(super) kid_required: bool,
     pub(super) leeway_s: i64,
     pub(super) claims: Claims,
-    /// Where keys are beside those that are configured.
+    /// Where keys are if none are configured.
     pub(super) key_set: Option<String>,
 }
 
@@ -125,6 +125,9 @@ impl Jwt {
         let shape = || Refused::malformed("the token is not three parts of unpadded base64url");
         let text = std::str::from_utf8(&text).map_err(|_| shape())?;
         let parts = Parts::parse(text).map_err(|_| shape())?;
+        if parts.signature.is_empty() {
+            return Err(Refused::malformed("the token has no signature").into());
+        }
         let (algorithm, kid) = self.header(&parts.header)?;
         let signer = Signer { algorithm, parts: &parts, now_ms: reading.delivery.now_ms };
         let key = self.signer(&signer, kid.as_deref(), keys, fetched)?;
@@ -180,7 +183,7 @@ impl Jwt {
                 return Ok(Some(index));
             }
         }
-        if let Some(url) = &self.key_set {
+        if let Some(url) = self.key_set.as_ref().filter(|_| keys.is_empty()) {
             let want = Want::KeySet(url.clone());
             let Some(fetched) = fetched.filter(|fetched| *fetched.want() == want) else {
                 return Err(Halt::Want(want));

@@ -103,13 +103,13 @@ pub struct RawScheme {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<String>,
     /// A regular expression for the hosts from which a message may have its certificate fetched; all of the host
-    /// must match. Without it, only configured certificates count.
+    /// must match. Nothing is fetched where certificates are configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_host: Option<String>,
     /// The same for the path of the certificate's URL. Without it, the path must end in `.pem`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_path: Option<String>,
-    /// The `https` address of the JWK set (RFC 7517) with which a JWT is verified beside the configured keys.
+    /// The `https` address of the JWK set (RFC 7517) with which a JWT is verified where no keys are configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<String>,
     /// Requests that set the webhook up or probe it, which the gateway may answer itself.

@@ -116,6 +116,9 @@ impl Sns {
             let found = known.find(|(_, key)| seal.is_of(&key.material));
             return found.map(|(index, _)| Some(index)).ok_or_else(|| Halt::Refused(unsealed()));
         }
+        if !keys.is_empty() {
+            return Err(Refused::new(Reason::UnknownKey, "the message names a certificate that is not known").into());
+        }
         let want = Want::Certificate(url.to_owned());
         let Some(fetched) = fetched.filter(|fetched| *fetched.want() == want) else {
             return Err(Halt::Want(want));

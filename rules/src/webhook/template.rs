@@ -108,6 +108,14 @@ impl Template {
         })
     }
 
+    /// The sources that must have a value.
+    pub(super) fn required(&self) -> impl Iterator<Item = &Source> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Slot { what: What::Source(source), optional: false, .. } => Some(source),
+            _ => None,
+        })
+    }
+
     /// The settings that it reads, and whether it can do without.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, bool)> {
         self.pieces.iter().filter_map(|piece| match piece {

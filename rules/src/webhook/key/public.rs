@@ -10,6 +10,7 @@ use super::super::Scheme;
 use super::super::encoding::{pasted_base64, unhex};
 use super::super::raw::Kind;
 use super::{Check, Key, Material, material};
+use crate::moment::Moment;
 use crate::problem::{Place, Problem};
 use crate::token::public::Public;
 use crate::token::{Algorithm, jwk, pem};
@@ -62,7 +63,7 @@ pub(super) fn compile(
     at: &Place,
 ) -> Result<Key, Problem> {
     super::check_slot(scheme, raw.slot, at)?;
-    let until = raw.until.as_deref().map(str::parse).transpose().map_err(|error| {
+    let until: Option<Moment> = raw.until.as_deref().map(str::parse).transpose().map_err(|error| {
         let told = format!("{error}");
         let (what, remedy) = told.split_once('\n').unwrap_or((&told, "write `2027-01-15`"));
         at.key("until").problem(what).remedy(remedy)
@@ -70,9 +71,15 @@ pub(super) fn compile(
     let (kid, material) = read(scheme, raw).map_err(|why| {
         at.problem(why).remedy("write one of `public`, `jwk` and `certificate`, as the provider shows it")
     })?;
+    let until = until.or(expired(raw.jwk.as_ref()).then_some(Moment(0)));
     let id = raw.id.clone().or(kid);
     let name = id.clone().unwrap_or_else(|| format!("public_keys[{index}]"));
     Ok(Key { name, id, slot: raw.slot, until, material })
+}
+
+/// Whether a JWK says that its time is over, as Plaid writes it.
+fn expired(jwk: Option<&Value>) -> bool {
+    jwk.and_then(|jwk| jwk.get("expired_at")).is_some_and(|at| !at.is_null())
 }
 
 fn read(scheme: &Scheme, raw: &RawPublicKey) -> Result<(Option<String>, Material), String> {

@@ -13,6 +13,9 @@ use super::super::template::{Bound, Chunk};
 use super::super::terms::Terms;
 use super::{Halt, Proven};
 
+/// More messages than anybody puts into one body.
+const MAX_ITEMS: usize = 1000;
+
 /// A signature that a delivery carries.
 struct Candidate {
     slot: usize,
@@ -30,7 +33,7 @@ struct Search<'s, 'a> {
 
 impl Signature {
     /// What is extracted before the signature is checked.
-    pub(super) fn bind<'a>(&'a self, reading: &Reading<'a>) -> Result<Bound<'a>, Refused> {
+    pub(in super::super) fn bind<'a>(&'a self, reading: &Reading<'a>) -> Result<Bound<'a>, Refused> {
         let mut bound = Bound::default();
         if let Some(stamp) = self.stamp.as_ref().filter(|stamp| !stamp.after) {
             bound.ts = stamp.read(reading)?.map(|(text, _)| text);
@@ -176,7 +179,7 @@ impl<'a> Search<'_, 'a> {
                 Attempt::Unread(refused) => unread = unread.or(Some(refused)),
             }
         }
-        if !known && let (Some(_), Some(url)) = (&self.signature.certificates, &self.named) {
+        if keys.is_empty() && let (Some(_), Some(url)) = (&self.signature.certificates, &self.named) {
             return self.fetched(Want::Certificate(url.clone()), common, fetched);
         }
         for (_, key) in keys.retired(now_ms).filter(|(_, key)| self.may_be(key)) {
@@ -256,7 +259,8 @@ enum Attempt {
 }
 
 impl Each {
-    fn items<'a>(&self, reading: &Reading<'a>) -> Result<Vec<&'a serde_json::value::RawValue>, Refused> {
+    /// The messages of the body: at least one.
+    pub(in super::super) fn items<'a>(&self, reading: &Reading<'a>) -> Result<Vec<&'a serde_json::value::RawValue>, Refused> {
         let document = pointer::document(reading.delivery.body);
         let document = document.ok_or_else(|| Refused::malformed("the body is not JSON"))?;
         let twice = || Refused::new(Reason::Ambiguous, "a member of the body is there more than once");
@@ -271,6 +275,10 @@ impl Each {
             Found::Twice => Err(twice()),
             Found::Nothing => Err(wrong()),
         };
-        entries.ok_or_else(wrong)?.into_iter().map(item).collect()
+        let entries = entries.ok_or_else(wrong)?;
+        if entries.len() > MAX_ITEMS {
+            return Err(Refused::new(Reason::Oversized, format!("the body has more than {MAX_ITEMS} messages")));
+        }
+        entries.into_iter().map(item).collect()
     }
 }
