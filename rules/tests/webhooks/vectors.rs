@@ -30,7 +30,8 @@ fn answers(wanted: &Value, given: &Greeting) -> bool {
     status && headers && text && wanted.get("json").is_none_or(|json| body().as_ref() == Some(json))
 }
 
-fn run(scheme: Scheme, vector: &Value) -> Result<(), String> {
+/// What is wrong with how a vector ends.
+pub(crate) fn run(scheme: Scheme, vector: &Value) -> Result<(), String> {
     let mut stage = Stage::new(scheme, vector);
     let now = |value: &Value| value["now_ms"].as_i64();
     let clock = now(vector).unwrap();
