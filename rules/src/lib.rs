@@ -35,3 +35,4 @@ pub mod token;
 pub mod units;
 pub mod verdict;
 pub mod view;
+pub mod webhook;

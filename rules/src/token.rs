@@ -25,11 +25,11 @@ use crate::verdict::Code;
 
 mod algorithm;
 mod claims;
-mod compact;
-mod jwk;
+pub(crate) mod compact;
+pub(crate) mod jwk;
 mod keys;
-mod pem;
-mod public;
+pub(crate) mod pem;
+pub(crate) mod public;
 #[cfg(test)]
 mod tests;
 

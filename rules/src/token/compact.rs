@@ -12,16 +12,16 @@ use crate::strict_json;
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
 
 /// The three parts of a compact JWS (RFC 7515, 7.1), decoded.
-pub(super) struct Parts<'t> {
-    pub(super) header: Vec<u8>,
-    pub(super) payload: Vec<u8>,
-    pub(super) signature: Vec<u8>,
+pub(crate) struct Parts<'t> {
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
     /// What the signature is over.
-    pub(super) signed: &'t str,
+    pub(crate) signed: &'t str,
 }
 
 impl<'t> Parts<'t> {
-    pub(super) fn parse(token: &'t str) -> Result<Self, TokenFault> {
+    pub(crate) fn parse(token: &'t str) -> Result<Self, TokenFault> {
         let shape = TokenFault::invalid("the token is not three parts of unpadded base64url");
         let (signed, signature) = token.rsplit_once('.').ok_or_else(|| shape.clone())?;
         let (header, payload) = signed.split_once('.').ok_or_else(|| shape.clone())?;

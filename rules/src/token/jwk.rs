@@ -43,13 +43,7 @@ pub(super) fn read_set(
 
 fn read(jwk: &Map<String, Value>, algorithms: &[Algorithm], allow_oct: bool) -> Result<Key, String> {
     check_purpose(jwk)?;
-    let pinned: Vec<Algorithm> = match optional(jwk, "alg")? {
-        None => algorithms.to_vec(),
-        Some(name) => algorithms.iter().copied().filter(|algorithm| algorithm.name() == name).collect(),
-    };
-    if pinned.is_empty() {
-        return Err("its `alg` is not one of the algorithms that are allowed".to_owned());
-    }
+    let pinned = pinned(jwk, algorithms)?;
     let kid = optional(jwk, "kid")?.map(str::to_owned);
     let kty = optional(jwk, "kty")?.ok_or("it has no `kty`")?;
     if kty == "oct" {
@@ -63,6 +57,32 @@ fn read(jwk: &Map<String, Value>, algorithms: &[Algorithm], allow_oct: bool) -> 
         return Err("it is a private key, and whoever can read the set could sign with it".to_owned());
     }
     Key::public(kid, &public(jwk, kty)?, &pinned).map_err(|why| why.to_string())
+}
+
+/// The `kid` and the key of one public JWK for `algorithms`, with those of them that its `alg` leaves.
+pub(crate) fn read_public(
+    jwk: &Map<String, Value>,
+    algorithms: &[Algorithm],
+) -> Result<(Option<String>, Public, Vec<Algorithm>), String> {
+    check_purpose(jwk)?;
+    let pinned = pinned(jwk, algorithms)?;
+    let kid = optional(jwk, "kid")?.map(str::to_owned);
+    let kty = optional(jwk, "kty")?.ok_or("it has no `kty`")?;
+    if jwk.contains_key("d") || kty == "oct" {
+        return Err("it is a private key or a shared secret, and only the public half belongs here".to_owned());
+    }
+    Ok((kid, public(jwk, kty)?, pinned))
+}
+
+fn pinned(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Vec<Algorithm>, String> {
+    let pinned: Vec<Algorithm> = match optional(jwk, "alg")? {
+        None => algorithms.to_vec(),
+        Some(name) => algorithms.iter().copied().filter(|algorithm| algorithm.name() == name).collect(),
+    };
+    if pinned.is_empty() {
+        return Err("its `alg` is not one of the algorithms that are allowed".to_owned());
+    }
+    Ok(pinned)
 }
 
 /// RFC 7517, 4.2 and 4.3.

@@ -13,8 +13,7 @@ use super::KeyError;
 use super::public::Public;
 
 /// The one public key in `pem`.
-pub(super) fn read(pem: &[u8]) -> Result<Public, KeyError> {
-    let damaged = || KeyError::new("the public key is damaged; export it again");
+pub(crate) fn read(pem: &[u8]) -> Result<Public, KeyError> {
     let mut sections = Vec::new();
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
         let (kind, mut der) = section.map_err(|_| KeyError::new("the public key is not well-formed PEM"))?;
@@ -27,20 +26,32 @@ pub(super) fn read(pem: &[u8]) -> Result<Public, KeyError> {
         sections.push((kind, der));
     }
     match sections.as_slice() {
-        [(SectionKind::PublicKey, der)] => match SubjectPublicKeyInfo::from_der(der) {
-            Ok(([], key)) => public(&key),
-            _ => Err(damaged()),
-        },
-        [(SectionKind::Certificate, der)] => match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => public(certificate.public_key()),
-            _ => Err(damaged()),
-        },
+        [(SectionKind::PublicKey, der)] => spki(der),
+        [(SectionKind::Certificate, der)] => certificate(der),
         [] | [_] => Err(KeyError::new(
             "there is no public key; it must be PEM, with a `BEGIN PUBLIC KEY` or `BEGIN CERTIFICATE` block",
         )),
         _ => Err(KeyError::new("there is more than one key; give one, or a JWK set for several")),
     }
 }
+
+/// The key of a DER `SubjectPublicKeyInfo` (RFC 5280, 4.1.2.7).
+pub(crate) fn spki(der: &[u8]) -> Result<Public, KeyError> {
+    match SubjectPublicKeyInfo::from_der(der) {
+        Ok(([], key)) => public(&key),
+        _ => Err(KeyError::new(DAMAGED)),
+    }
+}
+
+/// The key of a DER certificate, whose dates and issuer are not looked at.
+pub(crate) fn certificate(der: &[u8]) -> Result<Public, KeyError> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => public(certificate.public_key()),
+        _ => Err(KeyError::new(DAMAGED)),
+    }
+}
+
+const DAMAGED: &str = "the public key is damaged; export it again";
 
 fn public(key: &SubjectPublicKeyInfo<'_>) -> Result<Public, KeyError> {
     let unsupported =

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 use super::Algorithm;
 
 /// A public key's numbers, not checked yet.
-pub(super) enum Public {
+pub(crate) enum Public {
     /// Modulus and exponent, big-endian.
     Rsa { n: Vec<u8>, e: Vec<u8> },
     /// An encoded point (SEC 1, 2.3.3).
@@ -25,7 +25,7 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 impl Public {
     /// One check for each of `algorithms` that this kind of key can make.
-    pub(super) fn checks(
+    pub(crate) fn checks(
         &self,
         algorithms: &[Algorithm],
     ) -> Result<Vec<(Algorithm, ParsedPublicKey)>, String> {
@@ -54,7 +54,7 @@ impl Public {
     }
 
     /// The library checks an RSA key's size at each use; a key that can never serve is refused at once.
-    fn sound(&self) -> Result<(), String> {
+    pub(crate) fn sound(&self) -> Result<(), String> {
         let Self::Rsa { n, e } = self else { return Ok(()) };
         let (n, e) = (trimmed(n), trimmed(e));
         let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -69,7 +69,7 @@ impl Public {
     }
 }
 
-fn trimmed(number: &[u8]) -> &[u8] {
+pub(crate) fn trimmed(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
