@@ -83,7 +83,7 @@ fn fields() -> HeaderMap {
         .collect()
 }
 
-fn facts<'a>(headers: &'a HeaderMap) -> Facts<'a> {
+fn facts(headers: &HeaderMap) -> Facts<'_> {
     Facts::new(Head {
         path: "/v1/acme/conversations/4711/messages",
         query: Some("page=2&order=desc"),
@@ -133,9 +133,10 @@ fn table() -> Fallible<()> {
         let (indexed, every) = (counted("indexed")?, counted("every")?);
         let began = Instant::now();
         let conditions = conditions(rules)?;
-        let loaded = began.elapsed();
+        let loaded = began.elapsed().as_secs_f64() * 1e3;
+        let began = Instant::now();
         black_box(Index::new(&conditions));
-        let (loaded, indexing) = (loaded.as_secs_f64() * 1e3, (began.elapsed() - loaded).as_secs_f64() * 1e3);
+        let indexing = began.elapsed().as_secs_f64() * 1e3;
         writeln!(
             text,
             "| {rules} | {} | {} | {} | {loaded:.1} | {indexing:.1} |",

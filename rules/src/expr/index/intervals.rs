@@ -52,15 +52,14 @@ impl Intervals {
                 }
             }
             let set: Box<[u32]> = open.keys().copied().collect();
-            let place = match known.get(&set) {
-                Some(place) => *place,
-                None => {
-                    size += set.len();
-                    let place = u32::try_from(sets.len()).ok()?;
-                    sets.push(set.clone());
-                    known.insert(set, place);
-                    place
-                }
+            let place = if let Some(place) = known.get(&set) {
+                *place
+            } else {
+                size += set.len();
+                let place = u32::try_from(sets.len()).ok()?;
+                sets.push(set.clone());
+                known.insert(set, place);
+                place
             };
             if size > MOST {
                 return None;

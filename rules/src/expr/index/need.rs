@@ -173,7 +173,6 @@ fn asked(place: &Place, check: &Check, cased: bool) -> Need {
             List::Numbers(numbers) => one_of(place, numbers.iter().copied().map(Ask::Number)),
             List::Addresses(_) | List::Words(_) | List::Hosts(_) => Need::Unknown,
         },
-        Check::Integer(IntegerCheck::Order(..) | IntegerCheck::Bits(_)) => Need::Unknown,
         Check::Address(AddressCheck::Is(address)) => {
             one(place.clone(), Ask::Within([*address..=*address].into()))
         }
@@ -182,7 +181,8 @@ fn asked(place: &Place, check: &Check, cased: bool) -> Need {
             List::Addresses(set) => within(place, set),
             List::Words(_) | List::Hosts(_) | List::Numbers(_) => Need::Unknown,
         },
-        Check::Address(AddressCheck::IsNot(_)) => Need::Unknown,
+        Check::Integer(IntegerCheck::Order(..) | IntegerCheck::Bits(_))
+        | Check::Address(AddressCheck::IsNot(_)) => Need::Unknown,
     }
 }
 

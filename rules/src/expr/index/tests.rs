@@ -52,7 +52,7 @@ fn each_is_found_by_what_it_needs_and_by_nothing_else() {
         (r#"http.request.uri.path matches r"\.(sql|tar\.gz)$""#, Request::to("/dump.tar.gz")),
         (r#"http.request.uri.query matches "(?i)union.+select" and ssl"#, Request::to("/?q=UNION%20Select")),
         (r#"http.user_agent in {"zgrab" "masscan"}"#, Request::to("/").header("user-agent", "masscan")),
-        (r#"http.user_agent in $agents"#, Request::to("/").header("user-agent", "wget")),
+        (r"http.user_agent in $agents", Request::to("/").header("user-agent", "wget")),
         (r#"any(http.request.headers["x-scan"][*] contains "nikto")"#, {
             Request::to("/").header("x-scan", "no").header("x-scan", "a nikto")
         }),
@@ -114,7 +114,7 @@ fn what_cannot_be_looked_up_is_always_asked() {
         r#"not http.host eq "a""#,
         "cf.edge.server_port gt 5",
         "cf.edge.server_port in {1..60000}",
-        r#"len(http.user_agent) eq 0"#,
+        r"len(http.user_agent) eq 0",
         r#"all(http.request.headers["a"][*] eq "b")"#,
         r#"http.host eq "a" or len(http.host) gt 3"#,
         r#"http.user_agent matches "^$""#,
