@@ -17,9 +17,11 @@ use serde_json::{Map, Value};
 use crate::config::load::Loaded;
 use crate::pipeline::accept::{self, Arrival};
 use crate::pipeline::identify::{Got, Identified};
+use crate::pipeline::prove::{self, Proved};
 use crate::pipeline::refuse::{self, Answer};
 use crate::pipeline::{Way, dispatch};
 use crate::pipeline::{decide, enforce, forward, identify, inspect, now_ms, tally};
+use crate::replays::{Replays, Reservation};
 use crate::snapshot::{Expectation, Snapshot, Test};
 use crate::state::{Store, Terms};
 use crate::visit::Visit;
@@ -71,8 +73,23 @@ pub enum End {
     Refuse(Refusal, Answer),
 }
 
-/// Walks a case through the pipeline. What is counted stays in `store` for the next.
-pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgement {
+/// What is remembered from one case to the next.
+pub struct Memory {
+    /// What was counted.
+    pub store: Store,
+    /// Which deliveries of webhooks were accepted.
+    pub replays: Arc<Replays>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { store: Store::offline(&Terms::default()), replays: Arc::new(Replays::offline()) }
+    }
+}
+
+/// Walks a case through the pipeline. What is counted and accepted stays in `memory` for the next.
+pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, memory: &Memory) -> Judgement {
+    let store = &memory.store;
     let head = match head(snapshot, case) {
         Ok(head) => head,
         Err(refusal) => {
@@ -82,7 +99,8 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgem
     };
     let mut visit = accept::begin(Arc::clone(snapshot), case.arrival.clone(), &head);
     visit.has_body = !case.body.is_empty();
-    let mut way = walk(&mut visit, &head, case, store);
+    let mut reservation = None;
+    let mut way = walk(&mut visit, &head, case, memory, &mut reservation);
     if !matches!(way, Ok(Way::On)) {
         if let Err(refusal) = charge(&mut visit, store) {
             way = Err(refusal);
@@ -94,6 +112,11 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgem
             let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
             tally::learn(&visit, case.upstream_status, store);
             decide::reply(&mut visit, &head, case.upstream_status, &HeaderMap::new(), store);
+            // One that was not taken may come again: its reservation is dropped.
+            let taken = (200..300).contains(&case.upstream_status);
+            if let Some(reservation) = reservation.filter(|_| taken) {
+                reservation.commit_now();
+            }
             forward::fields(&visit, &head, &mut fields);
             inspect::fields(&visit, &head, Speaker::Upstream, &mut own);
             let target = forward::target(&visit, &head).map_or_else(String::new, |target| target.to_string());
@@ -101,6 +124,10 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgem
         }
         Ok(Way::Redirect(status, location)) => {
             End::Answer(refuse::redirect(&visit, &head, status, &location))
+        }
+        Ok(Way::Own { status, fields, body, code }) => {
+            visit.code = code;
+            End::Answer(refuse::own(&visit, &head, status, fields, body))
         }
         Ok(Way::Preflight(fields)) => End::Answer(refuse::preflight(&visit, &head, fields)),
         Err(refusal) => {
@@ -112,7 +139,14 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, store: &Store) -> Judgem
     Judgement { visit: Some(visit), head: Some(head), end }
 }
 
-fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>, store: &Store) -> Result<Way, Refusal> {
+fn walk(
+    visit: &mut Visit,
+    head: &Parts,
+    case: &Case<'_>,
+    memory: &Memory,
+    reservation: &mut Option<Reservation>,
+) -> Result<Way, Refusal> {
+    let store = &memory.store;
     let way = dispatch::dispatch(visit, head, store, &mut |_| {})?;
     if !matches!(way, Way::On) {
         return Ok(way);
@@ -132,9 +166,47 @@ fn walk(visit: &mut Visit, head: &Parts, case: &Case<'_>, store: &Store) -> Resu
         if !matches!(way, Way::On) {
             return Ok(way);
         }
+        let way = prove(visit, head, case.body, memory, reservation)?;
+        if !matches!(way, Way::On) {
+            return Ok(way);
+        }
+        enforce::late_limits(visit, head, case.body, store, &mut |_| {})?;
     }
     charge(visit, store)?;
     Ok(way)
+}
+
+/// Judges a webhook's delivery. What would have to be fetched is there, or is not to be had.
+///
+/// # Errors
+/// The refusal.
+pub fn prove(
+    visit: &mut Visit,
+    head: &Parts,
+    body: &[u8],
+    memory: &Memory,
+    reservation: &mut Option<Reservation>,
+) -> Result<Way, Refusal> {
+    let mut proved = prove::prove(visit, head, body, None)?;
+    if let Proved::Wants(want) = &proved {
+        let webhook = visit.route().and_then(|route| route.webhook.clone());
+        match webhook.and_then(|webhook| webhook.fetches.at_hand(want)) {
+            Some(had) => proved = prove::prove(visit, head, body, Some(&had))?,
+            None => return prove::unavailable(visit, want).map(|()| Way::On),
+        }
+    }
+    match proved {
+        Proved::Not => Ok(Way::On),
+        Proved::Greets(greeting) => Ok(prove::greet(greeting)),
+        Proved::Wants(want) => prove::unavailable(visit, &want).map(|()| Way::On),
+        Proved::Yes(verified) => {
+            let (keys, ttl_ms) = prove::keys(&verified);
+            let answer = memory.replays.reserve_now(&keys, ttl_ms, visit.now_ms);
+            let (way, held) = prove::reserved(visit, answer)?;
+            *reservation = held;
+            Ok(way)
+        }
+    }
 }
 
 /// Counts the request once. It is over at once, so that nothing is in progress afterwards.
@@ -252,10 +324,13 @@ pub struct Trial {
 pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
     let case = case(snapshot, &test.method, &test.target, &test.headers, &test.body, test.caller.as_ref());
     // Each test begins with nothing counted.
-    let judgement = judge(snapshot, &case, &Store::offline(&Terms::default()));
+    let judgement = judge(snapshot, &case, &Memory::default());
     let (status, code) = match &judgement.end {
         End::Forward { .. } => (None, None),
-        End::Answer(answer) => (Some(answer.status.as_u16()), None),
+        End::Answer(answer) => {
+            let code = judgement.visit.as_ref().and_then(|visit| visit.code);
+            (Some(answer.status.as_u16()), code.map(Code::name))
+        }
         End::Refuse(refusal, _) => (Some(refusal.status().as_u16()), Some(refusal.code.name())),
     };
     let passed = match (&test.expect, status) {

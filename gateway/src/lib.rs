@@ -25,3 +25,4 @@ mod status;
 pub mod swap;
 pub mod upstream;
 pub mod visit;
+pub mod webhook;

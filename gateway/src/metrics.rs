@@ -78,6 +78,7 @@ metrics! {
     InFlight = Gauge "portcullis_in_flight", "Requests in progress, streams included, by route.";
     JwksRefresh = Counter "portcullis_jwks_refresh_total", "Fetches of an identity's keys, by outcome.";
     JwksAge = Gauge "portcullis_jwks_age_seconds", "Since an identity's fetched keys were last confirmed; NaN without keys.";
+    Webhooks = Counter "portcullis_webhooks_total", "Deliveries of webhooks, by what became of them.";
     ConfigReloads = Counter "portcullis_config_reloads_total", "Attempts to load a changed configuration, by outcome.";
     ConfigInfo = Gauge "portcullis_config_info", "1 for the configuration in force, 0 for earlier ones.";
     CertificateExpiry = Gauge "portcullis_certificate_expiry_seconds", "When a host's certificate ends, in seconds since 1970.";
@@ -153,6 +154,11 @@ impl Registry {
     /// How long the gates of a policy take.
     pub fn gate_duration(&self, gate: &str) -> Histogram {
         self.histogram(Metric::GateDuration, &[("gate", gate)])
+    }
+
+    /// The counter of a webhook's deliveries that ended so.
+    pub fn webhooks(&self, webhook: &str, outcome: &str) -> Counter {
+        self.counter(Metric::Webhooks, &[("webhook", webhook), ("outcome", outcome)])
     }
 
     /// The gauge of a listener's open connections; see [`Counted`].

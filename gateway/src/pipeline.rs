@@ -24,6 +24,7 @@ use crate::edge::Connection;
 use crate::mends::held_body::BodyBudget;
 use crate::mends::{chunk_terminator, cookie_crumbs, late_flush};
 use crate::metrics::{Outcome, Registry, RouteMetrics};
+use crate::replays::Replays;
 use crate::snapshot::Snapshot;
 use crate::state::Store;
 
@@ -40,6 +41,7 @@ pub mod inspect;
 pub mod log;
 mod passing;
 mod peer;
+pub mod prove;
 pub mod refuse;
 pub mod tally;
 mod way;
@@ -55,6 +57,9 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     /// What is counted; it outlasts the configuration.
     pub store: Arc<Store>,
+    /// Which webhook deliveries were accepted, likewise.
+    pub replays: Arc<Replays>,
+    registry: Registry,
     routes: Vec<RouteMetrics>,
     nowhere: RouteMetrics,
     gates: Vec<(&'static str, Histogram)>,
@@ -62,7 +67,12 @@ pub struct Live {
 
 impl Live {
     /// Resolves the metrics of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>, store: Arc<Store>, registry: &Registry) -> Self {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        store: Arc<Store>,
+        replays: Arc<Replays>,
+        registry: &Registry,
+    ) -> Self {
         let routes =
             snapshot.table.routes().iter().map(|route| RouteMetrics::new(registry, &route.name)).collect();
         for upstream in &snapshot.upstreams {
@@ -71,9 +81,9 @@ impl Live {
             }
         }
         let nowhere = RouteMetrics::new(registry, crate::metrics::NO_ROUTE);
-        let gates = REGISTRY.iter().map(|row| row.key).chain([rules::ruleset::GATE]);
+        let gates = REGISTRY.iter().map(|row| row.key).chain([rules::ruleset::GATE, prove::GATE]);
         let gates = gates.map(|gate| (gate, registry.gate_duration(gate))).collect();
-        Self { snapshot, store, routes, nowhere, gates }
+        Self { snapshot, store, replays, registry: registry.clone(), routes, nowhere, gates }
     }
 
     /// A stopwatch from now on: each call takes the time since the last for the gate that it names.
@@ -86,6 +96,11 @@ impl Live {
             }
             last = now;
         }
+    }
+
+    /// The counter of a webhook's deliveries that ended so.
+    pub(crate) fn webhook(&self, name: &str, outcome: &str) -> ::metrics::Counter {
+        self.registry.webhooks(name, outcome)
     }
 
     /// The metrics of a route, or of requests without one.
@@ -154,6 +169,10 @@ impl ProxyHttp for Gateway {
         let answer = match way {
             Ok(Way::On) => return Ok(false),
             Ok(Way::Redirect(status, location)) => refuse::redirect(&passing.visit, head, status, &location),
+            Ok(Way::Own { status, fields, body, code }) => {
+                passing.visit.code = code;
+                refuse::own(&passing.visit, head, status, fields, body)
+            }
             Ok(Way::Preflight(fields)) => refuse::preflight(&passing.visit, head, fields),
             Err(refusal) => {
                 passing.refuse(session, refusal).await?;
@@ -233,7 +252,7 @@ impl ProxyHttp for Gateway {
             loan.answered(session, answer);
         }
         late_flush::stream_lengthless(session.req_header(), answer)?;
-        passing.answered(session.req_header(), answer).await;
+        passing.answered(session.req_header(), answer).await?;
         let mut fields = inspect::Wire(answer);
         inspect::fields(&passing.visit, session.req_header(), Speaker::Upstream, &mut fields);
         Ok(())
@@ -292,6 +311,7 @@ impl ProxyHttp for Gateway {
         }
         drop(passing.in_flight.take());
         drop(passing.admission.take());
+        drop(passing.reservation.take());
         passing.finish(session, &self.log);
     }
 

@@ -112,7 +112,12 @@ impl Reloader {
         self.store.replace(loaded.certificates);
         announce(&snapshot, &self.store, &self.registry);
         self.settings.store(Arc::new(settings));
-        self.live.store(Arc::new(Live::new(snapshot, Arc::clone(&current.store), &self.registry)));
+        self.live.store(Arc::new(Live::new(
+            snapshot,
+            Arc::clone(&current.store),
+            Arc::clone(&current.replays),
+            &self.registry,
+        )));
         self.files = loaded.files;
         Ok(())
     }

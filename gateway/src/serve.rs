@@ -24,6 +24,7 @@ use crate::identity;
 use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
+use crate::replays::Replays;
 use crate::snapshot::Snapshot;
 use crate::sockets::{self, Sockets};
 use crate::state;
@@ -112,7 +113,8 @@ async fn serve(
     let log = Arc::new(log);
     let store = state::Store::open(terms(&snapshot), &reload::state(&path, &snapshot), &registry).await;
     let counters = Arc::new(store.map_err(StartError::System)?);
-    let live = Live::new(Arc::clone(&snapshot), Arc::clone(&counters), &registry);
+    let replays = replays(&path, &snapshot, &registry).await?;
+    let live = Live::new(Arc::clone(&snapshot), Arc::clone(&counters), replays, &registry);
     let live = Arc::new(ArcSwap::from_pointee(live));
     let store = Arc::new(Store::new(loaded.certificates));
     reload::announce(&snapshot, &store, &registry);
@@ -222,6 +224,18 @@ fn server_conf(snapshot: &Snapshot) -> ServerConf {
         max_retries: MOST_TRIES,
         ..ServerConf::default()
     }
+}
+
+/// How many deliveries of webhooks are remembered at most.
+const DELIVERIES: usize = 1_000_000;
+
+/// Which deliveries were accepted before; without webhooks, nobody is asked.
+async fn replays(path: &Path, snapshot: &Snapshot, registry: &Registry) -> Result<Arc<Replays>, StartError> {
+    let folder = reload::state(path, snapshot);
+    let registry = registry.clone();
+    let opening = tokio::task::spawn_blocking(move || Replays::open(&folder, DELIVERIES, &registry)).await;
+    let opened = opening.unwrap_or_else(|_| Err("opening what was accepted ended unexpectedly".to_owned()));
+    opened.map(Arc::new).map_err(StartError::System)
 }
 
 /// How counters are kept.

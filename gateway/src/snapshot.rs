@@ -21,6 +21,7 @@ use crate::edge::EdgeLimits;
 use crate::identity::Identity;
 use crate::redact::Redactor;
 use crate::upstream::Upstream;
+use crate::webhook::Webhook;
 
 /// A compiled configuration.
 pub struct Snapshot {
@@ -56,6 +57,8 @@ pub struct Snapshot {
     pub hidden: Vec<String>,
     /// What is logged.
     pub log: LogRules,
+    /// How many routes are written as such: those of webhooks come behind them.
+    pub written_routes: usize,
     /// A secret from which `cf.random_seed` follows, made when it was loaded.
     pub random: [u8; 16],
     /// What an operator should know of its rules and lists.
@@ -183,6 +186,8 @@ pub struct Route {
     pub identities: Vec<Arc<IdentityDef>>,
     /// Query parameters that carry its identities' credentials: they are not forwarded.
     pub hides: Vec<String>,
+    /// The webhook that it is, whose callers prove themselves by a signature.
+    pub webhook: Option<Arc<Webhook>>,
 }
 
 /// How long an upstream may take.

@@ -12,11 +12,22 @@ use rules::path::Path;
 use rules::plan::Plan;
 use rules::route::Spans;
 use rules::ruleset::Walk;
-use rules::verdict::Refusal;
+use rules::verdict::{Code, Refusal};
 use rules::view::{Caller, ClientCertificate, View};
 
 use crate::config::raw::Mode;
 use crate::snapshot::{Route, Snapshot};
+use crate::webhook::Webhook;
+
+/// A delivery whose signature was verified.
+pub struct Proven {
+    /// The webhook.
+    pub webhook: Arc<Webhook>,
+    /// The id of the event, as the sender knows it.
+    pub event: Option<String>,
+    /// What logs call the key that matched.
+    pub key: Option<String>,
+}
 
 mod tally;
 
@@ -71,6 +82,12 @@ pub struct Visit {
     pub caller: Option<Arc<Caller>>,
     /// How the caller's credential came.
     pub via: Option<Via>,
+    /// The webhook whose signature was verified.
+    pub proven: Option<Proven>,
+    /// What became of a delivery, in a word for the metric.
+    pub outcome: Option<&'static str>,
+    /// The code of an answer of the gateway's own that is no refusal.
+    pub code: Option<Code>,
     /// The refusal that decided, or the first one that was only observed.
     pub refusal: Option<Refusal>,
     /// Whether the refusal was only observed.
@@ -128,6 +145,7 @@ impl Visit {
             certificate: self.certificate.as_deref(),
             route: self.route().map_or("", |route| &route.name),
             captures,
+            webhook: self.proven.as_ref().map(|proven| (&*proven.webhook.name, proven.event.as_deref())),
             caller: self.caller.as_deref(),
             via: self.via,
             now_ms: self.now_ms,

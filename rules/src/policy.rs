@@ -309,6 +309,10 @@ pub struct Gates {
 pub trait Library {
     /// The secret called `name`, or why it cannot be had.
     fn secret(&self, name: &str) -> Result<Secret, String>;
+    /// All values of the secret called `name`, likewise: several are a rotation.
+    fn secrets(&self, name: &str) -> Result<Vec<Secret>, String> {
+        self.secret(name).map(|secret| vec![secret])
+    }
     /// The file at `path`, relative to the configuration, or why it cannot be had.
     fn file(&self, path: &str) -> Result<Vec<u8>, String>;
     /// The YAML or JSON file at `path`, likewise, read strictly: a key that is there twice is an error.

@@ -91,6 +91,16 @@ codes! {
     LockedOut = "locked_out", TOO_MANY_REQUESTS, "Too many failures", "There were too many failed attempts; try again later, see the Retry-After header.";
     /// More requests in progress than a limit allows.
     TooManyInFlight = "too_many_in_flight", TOO_MANY_REQUESTS, "Too many requests in progress", "Too many requests are in progress; wait for one of them to end.";
+    /// The delivery has no signature.
+    SignatureMissing = "signature_missing", UNAUTHORIZED, "Signature required", "The request has no signature, or lacks what is signed with it.";
+    /// The signature, or what belongs to it, cannot be read in one way only.
+    SignatureMalformed = "signature_malformed", UNAUTHORIZED, "Malformed signature", "The request's signature cannot be read.";
+    /// The signature is not that of the sender over this request.
+    SignatureInvalid = "signature_invalid", UNAUTHORIZED, "Invalid signature", "The request's signature is not valid here.";
+    /// The signature is too old, or from the future.
+    SignatureExpired = "signature_expired", UNAUTHORIZED, "Signature expired", "The request's signature is not of this time; send it anew.";
+    /// The delivery was accepted before, or is being delivered.
+    WebhookDuplicate = "webhook_duplicate", CONFLICT, "Duplicate delivery", "This delivery was accepted before, or is in progress.";
     /// The body's type or coding is not accepted.
     MediaType = "media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "The request's body is of a type that this address does not accept.";
     /// The body does not fit its schema.

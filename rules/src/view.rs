@@ -38,6 +38,8 @@ pub struct View<'a> {
     pub route: &'a str,
     /// What the route's pattern captured, by name.
     pub captures: Option<Captures<'a>>,
+    /// The webhook whose signature was verified, and the event's id if it has one.
+    pub webhook: Option<(&'a str, Option<&'a str>)>,
     /// Who calls, once an identity gate has said so.
     pub caller: Option<&'a Caller>,
     /// How the caller's credential came.

@@ -40,7 +40,8 @@ pub use mac::Hash;
 pub use preset::{Evidence, PRESETS, RawPreset, preset};
 pub use raw::{
     Derive, Kind, Phase, RawAnswer, RawBodyDigest, RawBodyHash, RawClaims, RawEach, RawExtract, RawHandshake,
-    RawReplay, RawRequire, RawScheme, RawSecretForm, RawTimestamp, RawWhen, RawWindow, SecretCoding, TimeFormat,
+    RawReplay, RawRequire, RawScheme, RawSecretForm, RawTimestamp, RawWhen, RawWindow, SecretCoding,
+    TimeFormat,
 };
 pub use refused::{Reason, Refused};
 pub use replay::ReplayKey;

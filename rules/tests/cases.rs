@@ -382,6 +382,7 @@ fn judge(route: &Route, request: &Request, told: &mut Told) -> Result<(), Refusa
         client: request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         certificate: certificate.as_ref(),
         route: "route",
+        webhook: None,
         captures: Some(captures),
         caller: None,
         via: request.via.as_deref().map(via),

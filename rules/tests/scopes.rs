@@ -565,6 +565,7 @@ impl Ways {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             certificate: None,
             route: "route",
+            webhook: None,
             captures: Some(found.captures),
             caller: Some(&caller),
             via: Some(request.page.0),

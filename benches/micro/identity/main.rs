@@ -118,6 +118,7 @@ fn view(headers: &HeaderMap) -> View<'_> {
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         certificate: None,
         route: "route",
+        webhook: None,
         captures: None,
         caller: None,
         via: None,

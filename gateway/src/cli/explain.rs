@@ -14,7 +14,7 @@ use super::test::{Format, open};
 use crate::config::compile::{assume_json, send};
 use crate::config::load::Loaded;
 use crate::config::remedy_or_all;
-use crate::judge::{self, Case};
+use crate::judge::{self, Case, Memory};
 use crate::pipeline::accept;
 use crate::pipeline::decide;
 use crate::pipeline::identify;
@@ -110,7 +110,7 @@ fn explain(args: &Args) -> Result<(), Fault> {
         case.arrival.certificate = Some(certificate.map_err(fails)?);
     }
     let rows = walk(&loaded, &case);
-    let judgement = judge::judge(snapshot, &case, &Store::offline(&Terms::default()));
+    let judgement = judge::judge(snapshot, &case, &Memory::default());
     let (outcome, more) = outcome(&judgement.end, &snapshot.hidden);
     match args.format {
         Format::Text => print(&rows, &outcome, &more, loaded.source.path()),
@@ -197,7 +197,8 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
             rows.push(passed("cors", Some("a preflight, answered here".to_owned()), None));
             return rows;
         }
-        Ok(Way::On) => {}
+        // No gate before the route answers so.
+        Ok(Way::On | Way::Own { .. }) => {}
     }
     let Some(route) = visit.route() else { return rows };
     let place = rules::problem::Place::root().key("routes").item(route.index);
@@ -276,6 +277,31 @@ fn gates(
         if let Some(end) = ask_rules(loaded, visit, head, (stage, case.body), &store, rows) {
             rows.push(end);
             return;
+        }
+    }
+    if route.webhook.is_some() {
+        let memory = Memory::default();
+        let way = judge::prove(visit, head, case.body, &memory, &mut None);
+        let place = rules::problem::Place::root().key("webhooks");
+        let line = loaded.line(&place.item(route.index.saturating_sub(snapshot.written_routes)));
+        match way {
+            Ok(Way::On) => {
+                let key = visit.proven.as_ref().and_then(|proven| proven.key.as_deref());
+                let by = key.map_or_else(String::new, |key| format!(" by the key {key}"));
+                rows.push(passed("webhook", Some(format!("verified{by}")), line));
+            }
+            Ok(_) => {
+                rows.push(passed(
+                    "webhook",
+                    Some("a request that sets it up, answered here".to_owned()),
+                    line,
+                ));
+                return;
+            }
+            Err(refusal) => {
+                rows.push(refused("webhook", &refusal, line));
+                return;
+            }
         }
     }
     rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rules::verdict::Code;
 use rules::view::ClientCertificate;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,10 +19,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::stand_ins::StandIns;
 use super::test::{Format, open};
-use crate::judge::{self, Case, End, Judgement, judge};
+use crate::judge::{self, Case, End, Judgement, Memory, judge};
 use crate::pipeline::accept::Arrival;
 use crate::snapshot::Snapshot;
-use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
 /// Judges recorded requests (JSON, one a line) by the same plan as the wire; prints one verdict line each.
@@ -77,11 +77,11 @@ pub fn call(args: &Args) -> ExitCode {
         }
     };
     let mut out = BufWriter::new(stdout().lock());
-    let store = Store::offline(&Terms::default());
+    let memory = Memory::default();
     for (index, line) in reader.lines().enumerate() {
         let place = format!("{}:{}", args.requests.display(), index + 1);
         let verdict = line.map_err(|error| error.to_string()).and_then(|line| {
-            if line.trim().is_empty() { Ok(None) } else { replay(&loaded.snapshot, &store, &line).map(Some) }
+            if line.trim().is_empty() { Ok(None) } else { replay(&loaded.snapshot, &memory, &line).map(Some) }
         });
         let written = match verdict {
             Ok(Some(verdict)) => writeln!(out, "{verdict}"),
@@ -107,7 +107,7 @@ fn misuse(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn replay(snapshot: &Arc<Snapshot>, store: &Store, line: &str) -> Result<Value, String> {
+fn replay(snapshot: &Arc<Snapshot>, memory: &Memory, line: &str) -> Result<Value, String> {
     let record: Record =
         serde_json::from_str(line).map_err(|error| format!("not a recorded request: {error}"))?;
     let at = OffsetDateTime::parse(&record.at, &Rfc3339)
@@ -137,7 +137,7 @@ fn replay(snapshot: &Arc<Snapshot>, store: &Store, line: &str) -> Result<Value, 
         upstream_status: record.upstream_status,
         caller: None,
     };
-    Ok(verdict(&record, &case, &judge(snapshot, &case, store), doubt))
+    Ok(verdict(&record, &case, &judge(snapshot, &case, memory), doubt))
 }
 
 /// The certificate that the client showed, or why it does not count.
@@ -173,6 +173,7 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement, doubt: Optio
         End::Refuse(refusal, _) => Some(refusal),
         End::Forward { .. } | End::Answer(_) => refusal,
     };
+    let own_code = visit.and_then(|visit| visit.code);
     let own = match &judgement.end {
         End::Forward { own, .. } => own,
         End::Answer(answer) | End::Refuse(_, answer) => &answer.fields,
@@ -194,7 +195,7 @@ fn verdict(record: &Record, case: &Case<'_>, judgement: &Judgement, doubt: Optio
         "id": record.id,
         "decision": decision,
         "status": status,
-        "code": refusal.map(|refusal| refusal.code.name()),
+        "code": refusal.map(|refusal| refusal.code).or(own_code).map(Code::name),
         "gate": refusal.map(|refusal| refusal.gate),
         "route": visit.and_then(Visit::route).map(|route| route.name.to_string()),
         "why": (!why.is_empty()).then(|| why.join("; ")),

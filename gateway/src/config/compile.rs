@@ -22,6 +22,7 @@ mod secrets;
 pub(crate) mod state;
 mod trials;
 mod upstreams;
+pub(crate) mod webhooks;
 
 pub(crate) use trials::{assume_json, send};
 pub(crate) use upstreams::is_server;
@@ -84,7 +85,8 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         .map_err(|error| vec![at.problem(format!("the configuration cannot be shown: {error}"))])?;
     // In the order of their names, which is that of their `index`.
     let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
-    let (ruleset, notices) = ruleset;
+    let (ruleset, mut notices) = ruleset;
+    notices.extend(webhooks::notices(raw, table.routes()));
     Ok(Snapshot {
         environment: raw.environment,
         release: raw.release.clone(),
@@ -96,6 +98,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         ruleset,
         atlas,
         notices,
+        written_routes: raw.routes.len(),
         random: *uuid::Uuid::new_v4().as_bytes(),
         table,
         unrouted,

@@ -183,8 +183,11 @@ impl Loaded {
             let why = format!("the identity `{name}` has no tokens that this configuration could sign");
             return Err((why, Some("name an identity of `kind: jwt` with `keys: { secret: … }`".to_owned())));
         };
-        let held =
-            identity.keys.secret.as_ref().and_then(|secret| raw.secrets.get(secret).map(|raw| (secret, raw)));
+        let held = identity
+            .keys
+            .secret
+            .as_ref()
+            .and_then(|secret| Some((secret, raw.secrets.get(secret)?.first()?)));
         let Some((secret, source)) = held else {
             let why = format!(
                 "the tokens of `{name}` are signed by their issuer: this configuration holds no secret for them"
@@ -266,7 +269,7 @@ fn walk<'t>(tree: &'t Node, place: &Place) -> (Range<usize>, Option<&'t Node>) {
 #[derive(Default)]
 struct Shelf {
     base: PathBuf,
-    secrets: BTreeMap<String, Secret>,
+    secrets: BTreeMap<String, Vec<Secret>>,
     files: RefCell<BTreeSet<PathBuf>>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
@@ -282,8 +285,13 @@ impl Shelf {
             faults: Vec::new(),
             warnings: Vec::new(),
         };
-        for (name, secret) in &raw.secrets {
+        let all = raw.secrets.iter().flat_map(|(name, all)| {
             let at = Place::root().key("secrets").key(name);
+            let several = all.len() > 1;
+            let each = all.iter().enumerate();
+            each.map(move |(nth, one)| (name, one, if several { at.item(nth) } else { at.clone() }))
+        });
+        for (name, secret, at) in all {
             let fetched = shelf.fetch(secret, &at).and_then(|secret| {
                 let test = raw.environment == Environment::Production && secret.is_test_key();
                 let refused = || {
@@ -303,7 +311,7 @@ impl Shelf {
                 }
                 stand_in()
             });
-            shelf.secrets.insert(name.clone(), secret);
+            shelf.secrets.entry(name.clone()).or_default().push(secret);
         }
         if let Some(url) = &raw.state.url {
             let url = shelf.fetch(url, &Place::root().key("state").key("url")).unwrap_or_else(|fault| {
@@ -314,7 +322,7 @@ impl Shelf {
                 }
                 Secret::new(b"redis://stand-in".to_vec())
             });
-            shelf.secrets.insert(URL.to_owned(), url);
+            shelf.secrets.insert(URL.to_owned(), vec![url]);
         }
         shelf
     }
@@ -359,8 +367,16 @@ impl Shelf {
 
 impl Library for Shelf {
     fn secret(&self, name: &str) -> Result<Secret, String> {
+        match self.secrets(name)?.as_slice() {
+            [only] => Ok(only.clone()),
+            _ => Err(format!("the secret `{name}` has several values, of which only webhooks take each")),
+        }
+    }
+
+    fn secrets(&self, name: &str) -> Result<Vec<Secret>, String> {
         self.secrets.get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.secrets.keys().map(String::as_str).collect();
+            let known: Vec<&str> =
+                self.secrets.keys().map(String::as_str).filter(|name| *name != URL).collect();
             format!("there is no secret `{name}`: {}", suggest::remedy_or_all(name, &known))
         })
     }

@@ -7,8 +7,9 @@ use rules::identities::RawIdentity;
 use rules::limit::RawLimit;
 use rules::lists::RawList;
 use rules::ruleset::RawRule;
-use rules::shapes::OneOrMany;
+use rules::shapes::{OneOrMany, TEXT_OR_MAP};
 use rules::units::{Size, Time};
+use rules::webhook::{RawPublicKey, RawReplay, RawScheme};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +33,9 @@ pub struct RawConfig {
     /// What outlasts a restart.
     #[serde(default)]
     pub state: RawState,
-    /// Secret values by name.
+    /// Secret values by name. For webhooks, several of one name are a rotation: each of them verifies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secrets: BTreeMap<String, RawSecret>,
+    pub secrets: BTreeMap<String, OneOrMany<RawSecret>>,
     /// The backends.
     pub upstreams: BTreeMap<String, RawUpstream>,
     /// Who may call, by name.
@@ -57,6 +58,9 @@ pub struct RawConfig {
     pub defaults: RawDefaults,
     /// The routes. A request that none matches is refused.
     pub routes: Vec<RawRoute>,
+    /// Webhooks: verified by their signature, each delivery forwarded once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<RawWebhook>,
     /// What is logged, and where.
     #[serde(default)]
     pub logs: RawLogs,
@@ -343,6 +347,15 @@ pub struct RawSecret {
     /// The value itself: development only.
     #[serde(default)]
     pub value: Option<String>,
+    /// For webhooks: the id by which messages may name it.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// For webhooks: the only entry of the scheme's list of signatures that it may have made, from 0.
+    #[serde(default)]
+    pub slot: Option<u32>,
+    /// For webhooks: from when on it no longer verifies, `2027-01-15` or `2027-01-15T09:30:00Z`.
+    #[serde(default)]
+    pub until: Option<String>,
 }
 
 impl std::fmt::Debug for RawSecret {
@@ -354,10 +367,14 @@ impl std::fmt::Debug for RawSecret {
 /// Says where the value is and never what it is.
 impl Serialize for RawSecret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let slot = self.slot.map(|slot| slot.to_string());
         let mut shown = BTreeMap::new();
         shown.extend(self.env.as_deref().map(|name| ("env", name)));
         shown.extend(self.file.as_deref().map(|path| ("file", path)));
         shown.extend(self.value.as_ref().map(|_| ("value", "[hidden]")));
+        shown.extend(self.id.as_deref().map(|id| ("id", id)));
+        shown.extend(slot.as_deref().map(|slot| ("slot", slot)));
+        shown.extend(self.until.as_deref().map(|until| ("until", until)));
         shown.serialize(serializer)
     }
 }
@@ -493,6 +510,138 @@ pub struct RawTest {
     pub body: Option<String>,
     /// `allow`, or a status, or a status and a code: `403 tenant_mismatch`.
     pub expect: String,
+}
+
+/// A webhook: who calls is told by the signature over the bytes of the request.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWebhook {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// The path at which the provider calls.
+    pub path: String,
+    /// The provider, as `portcullis webhooks` lists it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// How it signs, where the provider is not known by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Box<RawScheme>>,
+    /// The name of its secret, or several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<OneOrMany<String>>,
+    /// Public keys, for schemes that sign with a private one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public_keys: Vec<RawPublicKey>,
+    /// How old and how early a message may be; by default what the provider says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Time>,
+    /// The external address as the provider calls it, without the path, for schemes that sign it:
+    /// `https://hooks.example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// What the scheme reads as `config:NAME`: a text, or `{ secret: NAME }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, RawSetting>,
+    /// What a repetition is known by, and how long; by default what the provider's scheme says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<RawReplay>,
+    /// How a repetition is answered: `ok` (200), or `conflict` (409).
+    #[serde(default)]
+    pub on_duplicate: OnDuplicate,
+    /// Limits, added to those of `defaults`. They may count by `webhook` and `event`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<OneOrMany<String>>,
+    /// The largest delivery; by default what `defaults` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Size>,
+    /// The upstream that deliveries go to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// How long the upstream may take.
+    #[serde(default)]
+    pub timeouts: RawTimeouts,
+    /// Whether deliveries are refused, or only logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// How a repetition is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDuplicate {
+    /// 200: the provider is content, and the upstream hears nothing.
+    #[default]
+    Ok,
+    /// 409.
+    Conflict,
+}
+
+/// A value that a webhook's scheme reads: a text, or a secret's name.
+#[derive(Clone, Debug)]
+pub enum RawSetting {
+    /// As it is.
+    Text(String),
+    /// The secret of this name.
+    Secret(String),
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SecretSetting {
+    /// The name of a secret.
+    secret: String,
+}
+
+impl<'de> Deserialize<'de> for RawSetting {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> serde::de::Visitor<'de> for Either {
+            type Value = RawSetting;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, or `{ secret: NAME }`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawSetting, E> {
+                Ok(RawSetting::Text(text.to_owned()))
+            }
+
+            fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+                self,
+                inner: D,
+            ) -> Result<RawSetting, D::Error> {
+                SecretSetting::deserialize(inner).map(|setting| RawSetting::Secret(setting.secret))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(TEXT_OR_MAP, Either)
+    }
+}
+
+/// Never shows a text: it may be a token.
+impl Serialize for RawSetting {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(_) => "[hidden]".serialize(serializer),
+            Self::Secret(name) => SecretSetting { secret: name.clone() }.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawSetting {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RawSetting".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (text, secret) = (generator.subschema_for::<String>(), SecretSetting::json_schema(generator));
+        schemars::json_schema!({ "anyOf": [text, { "type": "boolean" }, secret] })
+    }
 }
 
 macro_rules! scopes {

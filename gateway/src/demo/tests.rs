@@ -71,7 +71,7 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
         body: body.as_bytes(),
         caller: None,
     };
-    match judge(snapshot, &case, &crate::state::Store::offline(&crate::state::Terms::default())).end {
+    match judge(snapshot, &case, &crate::judge::Memory::default()).end {
         End::Forward { .. } => ("allow".to_owned(), String::new()),
         End::Answer(answer) => {
             let location = answer.fields["location"].to_str().unwrap();

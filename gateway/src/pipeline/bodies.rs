@@ -42,6 +42,8 @@ pub(super) async fn hold(
             if !matches!(way, Way::On) {
                 return Ok(way);
             }
+            let Passing { visit, live, .. } = &mut *passing;
+            enforce::late_limits(visit, session.req_header(), &[], &live.store, &mut live.laps())?;
         }
         passing.charge().await?;
         let guarded = early_101::guard(session).map_err(|_| internal("the session is lent already"))?;
@@ -72,6 +74,12 @@ pub(super) async fn hold(
         if !matches!(way, Way::On) {
             return Ok(way);
         }
+        let way = passing.prove(session.req_header(), body.bytes()).await?;
+        if !matches!(way, Way::On) {
+            return Ok(way);
+        }
+        let Passing { visit, live, .. } = &mut *passing;
+        enforce::late_limits(visit, session.req_header(), body.bytes(), &live.store, &mut live.laps())?;
     }
     passing.charge().await?;
     if !body.bytes().is_empty() {

@@ -62,10 +62,11 @@ pub fn head(visit: &mut Visit, head: &Parts, store: &Store, lap: Lap<'_>) -> Res
 /// Whether a gate, a rule or a limit has to see this request's whole body before the upstream is touched.
 pub fn needs_body(visit: &Visit, head: &Parts) -> bool {
     visit.snapshot.ruleset.speaks_at(Stage::Body)
+        || visit.route().is_some_and(|route| route.webhook.is_some())
         || visit.route().is_some_and(|route| route.plan.needs_body(&visit.view(head)))
 }
 
-/// Asks the gates that need the whole body, then the rules and limits that do.
+/// Asks the gates that need the whole body, then the rules that do.
 ///
 /// # Errors
 /// The refusal, unless the route only observes.
@@ -94,11 +95,20 @@ pub fn body(
     let bytes = content.as_ref().map_or(body, Content::bytes);
     let way = decide::rules(visit, head, Stage::Body, Some(bytes), store)?;
     lap("rules");
-    if matches!(way, Way::On) {
-        tally::look(visit, head, content.as_ref(), Need::Body, store)?;
-        lap("limits");
-    }
     Ok(way)
+}
+
+/// Looks at the limits that need the whole body, or the event that it tells of.
+///
+/// # Errors
+/// The refusal, unless the route only observes.
+pub fn late_limits(visit: &mut Visit, head: &Parts, body: &[u8], store: &Store, lap: Lap<'_>) -> Verdict {
+    let Some(route) = visit.route().filter(|route| route.plan.limits().needs_body()) else { return Ok(()) };
+    // What cannot be unpacked was refused, unless the route only observes.
+    let content = route.plan.open(&visit.view(head), body).ok();
+    tally::look(visit, head, content.as_ref(), Need::Body, store)?;
+    lap("limits");
+    Ok(())
 }
 
 /// Whether every claim that the upstream is to get can be written into a header field.

@@ -4,7 +4,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use rules::policies::body::too_large;
 use rules::verdict::{Code, Refusal};
 
-use super::Passing;
+use super::{Passing, prove};
 use crate::metrics::Outcome;
 use crate::upstream::clock::Watch;
 
@@ -14,6 +14,9 @@ pub(super) fn refusal(error: &Error, passing: &Passing) -> Option<Refusal> {
         ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, TLSHandshakeTimedout,
         WriteError, WriteTimedout,
     };
+    if passing.unremembered {
+        return Some(prove::unremembered());
+    }
     let upstream = |code, why: &'static str| Some(Refusal::new(code, "upstream", why));
     let ran_out = passing.watch.as_ref().is_some_and(Watch::ran_out);
     match (error.etype(), error.esource()) {

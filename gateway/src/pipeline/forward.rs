@@ -61,6 +61,10 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     if has_unverified_bearer(visit) {
         upstream.remove(&AUTHORIZATION);
     }
+    let webhook = visit.route().and_then(|route| route.webhook.as_ref());
+    for name in webhook.iter().flat_map(|webhook| &webhook.carriers) {
+        upstream.remove(name);
+    }
     for edited in &visit.walk.request {
         match edited {
             Edited::Set(name, value) | Edited::Add(name, value) => upstream.set(name.clone(), value.clone()),
@@ -76,6 +80,9 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     set(upstream, HeaderName::from_static("traceparent"), &visit.traceparent);
     for (name, value) in visit.caller.iter().flat_map(|caller| &caller.forward) {
         upstream.set(name.clone(), value.clone());
+    }
+    for (name, value) in visit.proven.iter().flat_map(|proven| super::prove::fields(proven, visit.now_ms)) {
+        upstream.set(name, value);
     }
     for (name, value) in visit.route().iter().flat_map(|route| &route.upstream.inject) {
         upstream.set(name.clone(), value.clone());

@@ -7,6 +7,7 @@ use http::HeaderName;
 use http::header::REFERER;
 use http::request::Parts;
 use rules::query::without;
+use rules::verdict::Code;
 
 use crate::access_log::Line;
 use crate::metrics::Decision;
@@ -81,7 +82,7 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         bytes_out: passage.bytes_out,
         route: route.map(|route| &*route.name),
         decision: decision(visit).name(),
-        code: visit.refusal.as_ref().map(|refusal| refusal.code.name()),
+        code: visit.refusal.as_ref().map(|refusal| refusal.code).or(visit.code).map(Code::name),
         gate: visit.refusal.as_ref().map(|refusal| refusal.gate),
         rule: rule.as_deref(),
         user: visit.user(),

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
 use rules::verdict::Refusal;
+use rules::webhook::Want;
 
 use super::identify::{Got, Identified};
+use super::prove::{self, Proved};
+use super::way::Way;
 use super::{Live, accept, answer, decide, enforce, identify, log, now_ms, refuse, tally};
 use crate::access_log::AccessLog;
 use crate::edge::Connection;
 use crate::mends::Loan;
 use crate::mends::unasked_101::Interim;
 use crate::metrics::{Counted, Outcome, RouteMetrics};
+use crate::replays::Reservation;
 use crate::state::Admission;
 use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
@@ -43,6 +47,10 @@ pub struct Passing {
     pub(super) in_flight: Option<Counted>,
     /// What the store of counters keeps for as long as the request is in progress.
     pub(super) admission: Option<Admission>,
+    /// The right to forward a webhook's delivery.
+    pub(super) reservation: Option<Reservation>,
+    /// Whether a delivery was taken that could not be remembered.
+    pub(super) unremembered: bool,
 }
 
 impl Passing {
@@ -73,6 +81,8 @@ impl Passing {
             waited: Duration::ZERO,
             in_flight: None,
             admission: None,
+            reservation: None,
+            unremembered: false,
         }
     }
 
@@ -101,6 +111,46 @@ impl Passing {
         }
     }
 
+    /// Judges a webhook's delivery; the time that it takes to find out more is not ours.
+    ///
+    /// # Errors
+    /// The refusal, unless the route only observes.
+    pub(super) async fn prove(&mut self, head: &Parts, body: &[u8]) -> std::result::Result<Way, Refusal> {
+        let mut had = None;
+        let verified = loop {
+            match prove::prove(&mut self.visit, head, body, had.as_deref())? {
+                Proved::Not => return Ok(Way::On),
+                Proved::Greets(greeting) => return Ok(prove::greet(greeting)),
+                Proved::Yes(verified) => break verified,
+                Proved::Wants(want) if had.is_none() => {
+                    had = self.fetch(&want).await;
+                    if had.is_none() {
+                        return prove::unavailable(&mut self.visit, &want).map(|()| Way::On);
+                    }
+                }
+                Proved::Wants(want) => return prove::unavailable(&mut self.visit, &want).map(|()| Way::On),
+            }
+        };
+        let (keys, ttl_ms) = prove::keys(&verified);
+        let from = Instant::now();
+        let answer = self.live.replays.reserve(&keys, ttl_ms, self.visit.now_ms).await;
+        self.waited += from.elapsed();
+        let (way, reservation) = prove::reserved(&mut self.visit, answer)?;
+        self.reservation = reservation;
+        Ok(way)
+    }
+
+    async fn fetch(&mut self, want: &Want) -> prove::Had {
+        let webhook = self.visit.route()?.webhook.clone()?;
+        if let Some(known) = webhook.fetches.at_hand(want) {
+            return Some(known);
+        }
+        let from = Instant::now();
+        let fetched = webhook.fetches.fetch(&webhook.name, &webhook.scheme, want).await;
+        self.waited += from.elapsed();
+        fetched
+    }
+
     /// Counts the request once. The time that a store elsewhere takes is not ours.
     ///
     /// # Errors
@@ -127,7 +177,10 @@ impl Passing {
 
     /// The upstream has answered: its answer is told to counters and rules, and awaited is that what was counted will
     /// not be forgotten.
-    pub(super) async fn answered(&mut self, head: &Parts, answer: &ResponseHeader) {
+    ///
+    /// # Errors
+    /// When a delivery was taken that cannot be remembered.
+    pub(super) async fn answered(&mut self, head: &Parts, answer: &ResponseHeader) -> Result<()> {
         let status = answer.status.as_u16();
         tally::learn(&self.visit, status, &self.live.store);
         decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
@@ -138,6 +191,18 @@ impl Passing {
             let _ = tokio::time::timeout(KEPT_WITHIN, ticket.kept()).await;
             self.waited += from.elapsed();
         }
+        // One that was not taken may come again: its reservation is dropped.
+        let reservation = self.reservation.take().filter(|_| answer.status.is_success());
+        if let Some(reservation) = reservation {
+            let from = Instant::now();
+            let committed = reservation.commit().await;
+            self.waited += from.elapsed();
+            if committed.is_err() {
+                self.unremembered = true;
+                return Error::e_explain(ErrorType::InternalError, "the delivery could not be remembered");
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
@@ -171,6 +236,9 @@ impl Passing {
         metrics.record(method, status.unwrap_or_default(), log::decision(&self.visit), total, ours);
         if let Some(refusal) = &self.visit.refusal {
             metrics.refuse(refusal.code);
+        }
+        if let (Some(outcome), Some(route)) = (self.visit.outcome, self.visit.route()) {
+            self.live.webhook(&route.name, outcome).increment(1);
         }
         if let Some(status) = self.upstream_status {
             self.count(Outcome::of_status(status));

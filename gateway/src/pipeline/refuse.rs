@@ -89,6 +89,12 @@ pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -
     finish(refusal.status(), fields, body)
 }
 
+/// An answer that a phase has made.
+pub fn own(visit: &Visit, head: &Parts, status: StatusCode, mut fields: HeaderMap, body: Bytes) -> Answer {
+    inspect::fields(visit, head, Speaker::Gateway, &mut fields);
+    finish(status, fields, body)
+}
+
 /// A redirect (RFC 9110, section 15.4).
 pub fn redirect(visit: &Visit, head: &Parts, status: StatusCode, location: &[u8]) -> Answer {
     let mut fields = HeaderMap::new();
@@ -118,6 +124,10 @@ const fn challenge(code: Code) -> Option<&'static str> {
         // No registered scheme says so; an answer 401 must name one all the same (RFC 9110, section 15.5.2).
         Code::CertificateRequired => Some("Certificate"),
         Code::KeyInvalid => Some("ApiKey"),
+        Code::SignatureMissing
+        | Code::SignatureMalformed
+        | Code::SignatureInvalid
+        | Code::SignatureExpired => Some("Signature"),
         Code::ScopeRequired => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
     }

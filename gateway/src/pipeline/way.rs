@@ -1,6 +1,8 @@
 //! Where a request goes on, and who hears of it.
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use rules::verdict::Code;
 
 /// Where a request goes on.
 #[derive(Debug)]
@@ -9,6 +11,17 @@ pub enum Way {
     On,
     /// Back to the client, with this status and address.
     Redirect(StatusCode, Vec<u8>),
+    /// Back to the client, with an answer of the gateway's own.
+    Own {
+        /// Its status.
+        status: StatusCode,
+        /// Its header fields.
+        fields: HeaderMap,
+        /// Its body.
+        body: Bytes,
+        /// The code that logs have for it.
+        code: Option<Code>,
+    },
     /// Back to the browser, with these fields: it asked whether it may ask.
     Preflight(HeaderMap),
 }

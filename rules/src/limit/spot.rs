@@ -29,6 +29,10 @@ pub enum KeySpot {
     ApiKey,
     /// The route.
     Route,
+    /// The webhook.
+    Webhook,
+    /// The event that a webhook tells of.
+    Event,
     /// A place in the request.
     Place(KeyPlace),
 }
@@ -50,7 +54,7 @@ impl KeySpot {
     /// # Errors
     /// A sentence and a remedy.
     pub(super) fn parse(text: &str) -> Result<Self, (String, &'static str)> {
-        const PLACES: &str = "write `ip`, `user`, `tenant`, `claim.NAME`, `api_key`, `route`, `path.NAME`, \
+        const PLACES: &str = "write `ip`, `user`, `tenant`, `claim.NAME`, `api_key`, `route`, `webhook`, `event`, `path.NAME`, \
                               `query.NAME`, `header.NAME`, `cookie.NAME` or `body:/pointer`";
         let wrong = || (format!("`{text}` is nothing that can be counted by"), PLACES);
         match text {
@@ -59,6 +63,8 @@ impl KeySpot {
             "tenant" => Ok(Self::Tenant),
             "api_key" => Ok(Self::ApiKey),
             "route" => Ok(Self::Route),
+            "webhook" => Ok(Self::Webhook),
+            "event" => Ok(Self::Event),
             _ => match text.strip_prefix("claim.").or_else(|| text.strip_prefix("claim:")) {
                 Some(name) => ClaimPath::parse(name).map(Self::Claim).map_err(|_| wrong()),
                 None => Spot::parse(text).map(|spot| Self::Place(KeyPlace(spot))).map_err(|_| wrong()),
@@ -78,7 +84,7 @@ impl KeySpot {
     pub(super) fn need(&self) -> Need {
         match self {
             Self::Address | Self::Route => Need::Address,
-            Self::Place(KeyPlace(Spot::Body(_))) => Need::Body,
+            Self::Place(KeyPlace(Spot::Body(_))) | Self::Webhook | Self::Event => Need::Body,
             Self::User | Self::Tenant | Self::Claim(_) | Self::ApiKey | Self::Place(_) => Need::Caller,
         }
     }
@@ -89,6 +95,8 @@ impl KeySpot {
         match self {
             Self::Address => Some(Cow::Owned(address(view.client, ipv6_prefix).to_vec())),
             Self::Route => Some(Cow::Borrowed(view.route.as_bytes())),
+            Self::Webhook => Some(Cow::Borrowed(view.webhook?.0.as_bytes())),
+            Self::Event => Some(Cow::Borrowed(view.webhook?.1?.as_bytes())),
             Self::User => Some(Cow::Borrowed(view.caller?.user.value()?.as_bytes())),
             Self::ApiKey => Some(Cow::Borrowed(view.caller?.key.as_ref()?)),
             Self::Tenant => tenant(facts).map(|tenant| Cow::Borrowed(tenant.as_bytes())),
@@ -109,6 +117,8 @@ impl fmt::Display for KeySpot {
             Self::Claim(path) => write!(f, "claim.{path}"),
             Self::ApiKey => f.write_str("api_key"),
             Self::Route => f.write_str("route"),
+            Self::Webhook => f.write_str("webhook"),
+            Self::Event => f.write_str("event"),
             Self::Place(KeyPlace(spot)) => spot.fmt(f),
         }
     }

@@ -82,6 +82,7 @@ impl Request {
             client: self.client.parse::<IpAddr>().unwrap(),
             certificate: None,
             route: "things",
+            webhook: None,
             captures: Some(found.captures),
             caller: self.caller.as_ref(),
             via: None,

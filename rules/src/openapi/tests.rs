@@ -212,6 +212,7 @@ fn view<'v>(
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         certificate: None,
         route: "route",
+        webhook: None,
         captures: None,
         caller: None,
         via: None,

@@ -37,7 +37,9 @@ impl Extract {
         let source = Source::parse(&raw.from, &from)?;
         let empty = |key: &str, value: &Option<String>| {
             value.as_ref().is_some_and(String::is_empty).then(|| {
-                at.key(key).problem(format!("`{key}` is empty")).remedy("write what stands there, or remove the key")
+                at.key(key)
+                    .problem(format!("`{key}` is empty"))
+                    .remedy("write what stands there, or remove the key")
             })
         };
         for (key, value) in [
@@ -137,7 +139,8 @@ impl Extract {
         if taken.is_empty() {
             return Err(Refused::malformed(format!("{self} has no part of the form that is wanted")));
         }
-        let forbidden = |value: &Cow<'_, [u8]>| value.iter().any(|byte| self.forbid.as_bytes().contains(byte));
+        let forbidden =
+            |value: &Cow<'_, [u8]>| value.iter().any(|byte| self.forbid.as_bytes().contains(byte));
         if taken.iter().any(forbidden) {
             return Err(Refused::malformed(format!("{self} has a character that must not stand there")));
         }

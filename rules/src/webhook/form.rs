@@ -84,7 +84,8 @@ fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     let mut plain = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
-        let mut digit = || bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Fault::Encoding);
+        let mut digit =
+            || bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Fault::Encoding);
         plain.push(match byte {
             b'+' => b' ',
             b'%' => u8::try_from(digit()? * 16 + digit()?).map_err(|_| Fault::Encoding)?,

@@ -90,7 +90,10 @@ impl Stamp {
     }
 
     /// The text as it came, and what it says.
-    pub(super) fn read<'a>(&self, reading: &Reading<'a>) -> Result<Option<(Cow<'a, [u8]>, Instant)>, Refused> {
+    pub(super) fn read<'a>(
+        &self,
+        reading: &Reading<'a>,
+    ) -> Result<Option<(Cow<'a, [u8]>, Instant)>, Refused> {
         let Some(text) = self.from.one(reading)? else { return Ok(None) };
         let instant = parse(&text, self.format)
             .ok_or_else(|| Refused::malformed(format!("{} is not a time in the scheme's form", self.from)))?;

@@ -51,11 +51,10 @@ impl Terms {
         let base_url = raw.base_url.and_then(|text| match base(text) {
             Some(base) => Some(base.to_owned()),
             None => {
-                problems.push(
-                    at.key("base_url").problem("`base_url` is not the address of a server").remedy(
-                        "write scheme and host as the provider calls them, such as `https://hooks.example.com`",
-                    ),
-                );
+                problems
+                    .push(at.key("base_url").problem("`base_url` is not the address of a server").remedy(
+                    "write scheme and host as the provider calls them, such as `https://hooks.example.com`",
+                ));
                 None
             }
         });
@@ -144,9 +143,7 @@ fn settings(
     match std::str::from_utf8(armed.expose()) {
         Ok("true") => Armed::Always,
         Ok("false" | "") => Armed::Never,
-        Ok(text) if text.parse::<Moment>().is_ok() => {
-            text.parse().map_or(Armed::Never, Armed::Until)
-        }
+        Ok(text) if text.parse::<Moment>().is_ok() => text.parse().map_or(Armed::Never, Armed::Until),
         _ => {
             problems.push(
                 at.key(ARMED)

@@ -137,7 +137,9 @@ impl Scheme {
     }
 
     fn check_token<'a>(&self, reading: &Reading<'a>, keys: &Keyring) -> Result<Proven<'a>, Refused> {
-        let Proof::Token(place) = &self.proof else { return Err(Refused::mismatch("the scheme has no token")) };
+        let Proof::Token(place) = &self.proof else {
+            return Err(Refused::mismatch("the scheme has no token"));
+        };
         let token = place.one(reading)?.ok_or_else(|| Refused::missing(place))?;
         let now_ms = reading.delivery.now_ms;
         // All of them, so that the time does not tell which one it is.

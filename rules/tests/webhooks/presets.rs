@@ -144,7 +144,10 @@ fn a_message_of_a_form_that_the_body_has_not_is_not_signed() {
         let mut request = plain_request("github");
         request.headers.clear();
         request.body = body.as_bytes().to_vec();
-        assert!(stage.scheme.sign(&stage.keys, &stage.terms, &request.delivery(NOW)).is_err(), "{name} {body}");
+        assert!(
+            stage.scheme.sign(&stage.keys, &stage.terms, &request.delivery(NOW)).is_err(),
+            "{name} {body}"
+        );
     }
     let empty = Stage::new(scheme(&read("asana")["scheme"]), &json!({ "id": "x", "keys": [] }));
     let told = empty.scheme.sign(&empty.keys, &empty.terms, &plain_request("asana").delivery(NOW));

@@ -34,14 +34,15 @@ pub(super) struct Known<'a> {
     pub(super) limits: &'a BTreeMap<String, Arc<Limit>>,
 }
 
-struct Inherited<'a> {
-    raw: &'a RawConfig,
+/// What routes and webhooks have around them.
+pub(super) struct Inherited<'a> {
+    pub(super) raw: &'a RawConfig,
     scope: Scope,
     /// Whether `scope` is all that `defaults` says; without it, nothing of it is known.
     whole: bool,
     timeouts: Timeouts,
-    known: Known<'a>,
-    library: &'a dyn Library,
+    pub(super) known: Known<'a>,
+    pub(super) library: &'a dyn Library,
     tenant_names: Vec<String>,
 }
 
@@ -62,7 +63,7 @@ pub(super) fn compile(
     let tenant_names = tenant_names(raw);
     let inherited = Inherited { raw, scope, whole, timeouts, known, library, tenant_names };
     let at = Place::root().key("routes");
-    if raw.routes.is_empty() {
+    if raw.routes.is_empty() && raw.webhooks.is_empty() {
         problems.push(
             at.problem("there is no route, so every request would be refused").remedy("write at least one"),
         );
@@ -79,15 +80,23 @@ pub(super) fn compile(
         let route = self::route(&inherited, index, route, &patterns, &at, problems);
         compiled.extend(route.map(|route| (patterns, route)));
     }
+    for (index, webhook) in raw.webhooks.iter().enumerate() {
+        compiled.extend(super::webhooks::compile(&inherited, index, webhook, problems));
+    }
     // Without what is inherited, and without every route, the table would only repeat problems.
-    if !whole || compiled.len() != raw.routes.len() {
+    if !whole || compiled.len() != raw.routes.len() + raw.webhooks.len() {
         return None;
     }
     let table = Table::compile(compiled).map_err(|ambiguities| {
-        let name = |index: usize| raw.routes.get(index).map_or("", |route| route.name.as_str());
+        let hooks = raw.webhooks.iter().map(|webhook| webhook.name.as_str());
+        let names: Vec<&str> = raw.routes.iter().map(|route| route.name.as_str()).chain(hooks).collect();
+        let name = |index: usize| names.get(index).copied().unwrap_or_default();
+        let place = |index: usize| match index.checked_sub(raw.routes.len()) {
+            Some(webhook) => Place::root().key("webhooks").item(webhook).key("path"),
+            None => at.item(index).key("match"),
+        };
         let problem = |ambiguity: rules::route::Ambiguity| {
-            at.item(ambiguity.right)
-                .key("match")
+            place(ambiguity.right)
                 .problem(format!(
                     "`{}` could go to the route `{}` and to the route `{}`",
                     ambiguity.example,
@@ -128,7 +137,7 @@ fn route(
     problems: &mut Problems,
 ) -> Option<Route> {
     let before = problems.0.len();
-    let upstream = upstream(inherited, raw, at, problems);
+    let upstream = upstream(inherited, raw.upstream.as_ref(), &raw.name, at, problems);
     let relaxed = relaxed(raw, at, problems);
     let ground = Ground {
         place: at.clone(),
@@ -190,20 +199,40 @@ fn route(
         hides: identities.iter().flat_map(|identity| identity.hides.iter().cloned()).collect(),
         tenant: scope.tenant.filter(|_| raw.public.is_none()),
         identities,
+        webhook: None,
     })
+}
+
+impl Inherited<'_> {
+    /// How long the upstream may take.
+    pub(super) fn timeouts(&self, raw: &RawTimeouts, at: &Place, problems: &mut Problems) -> Timeouts {
+        timeouts(self.timeouts, raw, at, problems)
+    }
+
+    /// The upstream that is named here or under `defaults`.
+    pub(super) fn upstream(
+        &self,
+        own: Option<&String>,
+        route: &str,
+        at: &Place,
+        problems: &mut Problems,
+    ) -> Option<Arc<Upstream>> {
+        upstream(self, own, route, at, problems)
+    }
 }
 
 fn upstream(
     inherited: &Inherited<'_>,
-    raw: &RawRoute,
+    own: Option<&String>,
+    route: &str,
     at: &Place,
     problems: &mut Problems,
 ) -> Option<Arc<Upstream>> {
-    let (name, place) = match (&raw.upstream, &inherited.raw.defaults.upstream) {
+    let (name, place) = match (own, &inherited.raw.defaults.upstream) {
         (Some(name), _) => (name, at.key("upstream")),
         (None, Some(name)) => (name, Place::root().key("defaults").key("upstream")),
         (None, None) => {
-            let problem = at.problem(format!("the route `{}` has no upstream", raw.name));
+            let problem = at.problem(format!("the route `{route}` has no upstream"));
             problems.push(problem.remedy("write `upstream: NAME` here or under `defaults`"));
             return None;
         }

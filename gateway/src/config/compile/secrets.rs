@@ -7,10 +7,17 @@ use crate::config::raw::{Environment, RawConfig, RawSecret};
 
 /// Each secret has one source, and no value is written into the file outside development.
 pub(super) fn check(raw: &RawConfig, problems: &mut Problems) {
-    for (name, secret) in &raw.secrets {
+    for (name, secrets) in &raw.secrets {
         let at = Place::root().key("secrets").key(name);
         super::name(name, &at.itself(), "a secret", problems);
-        one(secret, name, raw.environment, &at, problems);
+        if secrets.is_empty() {
+            let problem = at.problem(format!("the secret `{name}` has no value"));
+            problems.push(problem.remedy("write `{ env: NAME }` or `{ file: PATH }`"));
+        }
+        for (index, secret) in secrets.iter().enumerate() {
+            let at = if secrets.len() == 1 { at.clone() } else { at.item(index) };
+            one(secret, name, raw.environment, &at, problems);
+        }
     }
 }
 

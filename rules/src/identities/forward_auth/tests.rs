@@ -92,6 +92,7 @@ impl Asked {
             has_body: true,
             certificate: None,
             route: "route",
+            webhook: None,
             captures: None,
             caller: None,
             via: None,

@@ -60,9 +60,9 @@ fn vars(raw: &RawScheme, at: &Place, problems: &mut Problems) -> Vec<(String, Ex
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !plain || name.is_empty() || RESERVED.contains(&name.as_str()) {
             problems.push(
-                at.itself()
-                    .problem(format!("a var cannot be called `{name}`"))
-                    .remedy("write letters, digits and `_`, and none of the names that templates know already"),
+                at.itself().problem(format!("a var cannot be called `{name}`")).remedy(
+                    "write letters, digits and `_`, and none of the names that templates know already",
+                ),
             );
             continue;
         }
@@ -119,12 +119,10 @@ fn signature(
     if raw.payload.is_empty() {
         problems.push(needs(at, "payload", "a template of what is signed, such as `{body}`"));
     }
-    let signatures = items(&raw.signature, &at.key("signature"), |raw, at| {
-        kept(Extract::compile(raw, at), problems)
-    });
-    let payloads = items(&raw.payload, &at.key("payload"), |text, at| {
-        kept(Template::parse(text, names, at), problems)
-    });
+    let signatures =
+        items(&raw.signature, &at.key("signature"), |raw, at| kept(Extract::compile(raw, at), problems));
+    let payloads =
+        items(&raw.payload, &at.key("payload"), |text, at| kept(Template::parse(text, names, at), problems));
     let stamp = raw.timestamp.as_ref();
     let stamp = stamp.and_then(|raw| kept(Stamp::compile(raw, &at.key("timestamp")), problems));
     let each = raw.each.as_ref().and_then(|raw| each(raw, &at.key("each"), problems));
