@@ -79,6 +79,7 @@ metrics! {
     ConfigReloads = Counter "portcullis_config_reloads_total", "Attempts to load a changed configuration, by outcome.";
     ConfigInfo = Gauge "portcullis_config_info", "1 for the configuration in force, 0 for earlier ones.";
     CertificateExpiry = Gauge "portcullis_certificate_expiry_seconds", "When a host's certificate ends, in seconds since 1970.";
+    StateErrors = Counter "portcullis_state_errors_total", "Failures of where counters are kept, by store.";
     AccessLogDropped = Counter "portcullis_access_log_dropped_total", "Access log lines that were lost.";
     BuildInfo = Gauge "portcullis_build_info", "Always 1; the version is the label.";
 }
@@ -182,6 +183,13 @@ impl Registry {
     /// The counter of lost access log lines: give it [`crate::access_log::AccessLog::dropped`] with `absolute`.
     pub fn access_log_dropped(&self) -> Counter {
         self.counter(Metric::AccessLogDropped, &[])
+    }
+
+    /// The counter of what a store could not do.
+    pub fn state_errors(&self, store: &str) -> Counter {
+        let counter = self.counter(Metric::StateErrors, &[("store", store)]);
+        counter.increment(0);
+        counter
     }
 
     fn counter(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Counter {
