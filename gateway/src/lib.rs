@@ -16,6 +16,7 @@ pub mod mint;
 pub mod pipeline;
 pub mod redact;
 pub mod reload;
+pub mod replays;
 pub mod serve;
 mod side_door;
 pub mod snapshot;

@@ -196,6 +196,13 @@ impl Registry {
         self.counter(Metric::AccessLogDropped, &[])
     }
 
+    /// The counter of what a store could not do.
+    pub fn state_errors(&self, store: &str) -> Counter {
+        let counter = self.counter(Metric::StateErrors, &[("store", store)]);
+        counter.increment(0);
+        counter
+    }
+
     fn counter(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Counter {
         self.inner.recorder.register_counter(&key(metric, labels), &METADATA)
     }

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["edge", "mends", "config", "visit"],
     &["snapshot"],
-    &["upstream", "access_log", "identity", "state"],
+    &["upstream", "access_log", "identity", "state", "replays", "webhook"],
     &["metrics"],
     // The configuration as written: plain data, without the code that reads and compiles it.
     &["config::raw"],
