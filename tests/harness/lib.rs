@@ -26,6 +26,7 @@ pub mod login;
 pub mod mutual;
 pub mod openid;
 pub mod raw;
+pub mod redis;
 pub mod scripted;
 pub mod site;
 pub mod stage;
