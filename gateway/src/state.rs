@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rules::meter::{Ask, Kind, Meter, Note, Standing};
+use rules::meter::{Ask, Meter, Note, Standing};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
@@ -16,14 +16,20 @@ use self::durable::Journal;
 pub use self::durable::Ticket;
 use self::embedded::{Embedded, Tallies, counts};
 pub use self::few::Few;
+pub use self::lease::Lease;
+use self::redis::Service;
 pub use self::seed::{Hasher, Seed};
+pub use self::shared::{OnFailure, Shared};
 use crate::metrics::{Registry, StateMetrics};
 
 mod answer;
 mod durable;
 mod embedded;
 pub mod few;
+mod lease;
+mod redis;
 mod seed;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +38,8 @@ mod tests;
 pub struct Terms {
     /// About how many are kept in memory at most.
     pub keys: usize,
+    /// Where they are shared with other gateways, if they are.
+    pub shared: Option<Shared>,
 }
 
 impl Terms {
@@ -41,7 +49,7 @@ impl Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { keys: Self::KEYS }
+        Self { keys: Self::KEYS, shared: None }
     }
 }
 
@@ -49,7 +57,9 @@ impl Default for Terms {
 #[derive(Clone)]
 pub struct Store {
     embedded: Arc<Embedded>,
+    /// What outlives this process, if nothing is shared.
     journal: Option<Arc<Journal>>,
+    shared: Option<Arc<Service>>,
     seed: Seed,
 }
 
@@ -65,19 +75,6 @@ pub struct Admission {
     pub durable: Option<Ticket>,
 }
 
-/// A place among those at the same time, freed when this is dropped: however a request ends.
-#[must_use = "it is freed when this is dropped"]
-pub struct Lease {
-    embedded: Arc<Embedded>,
-    ask: Ask,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.embedded.release(&self.ask);
-    }
-}
-
 impl Store {
     /// Opens the store of a gateway that serves; what must survive a restart is kept in `folder`, which is made when
     /// there is something to keep.
@@ -86,6 +83,12 @@ impl Store {
     /// Why there is none: a sentence.
     pub async fn open(terms: Terms, folder: &Path, registry: &Registry) -> Result<Self, String> {
         let metrics = StateMetrics::new(registry);
+        if let Some(shared) = terms.shared.clone() {
+            let mut store = Self::with(&terms, Seed::public(), &metrics);
+            let table = Arc::clone(&store.embedded);
+            store.shared = Some(Arc::new(Service::open(shared, table, metrics.redis_errors.clone()).await?));
+            return Ok(store);
+        }
         let folder = folder.to_owned();
         let opening = spawn_blocking(move || {
             let seed = Seed::kept(&folder).unwrap_or_else(|error| {
@@ -109,7 +112,7 @@ impl Store {
 
     fn with(terms: &Terms, seed: Seed, metrics: &StateMetrics) -> Self {
         let tallies = Tallies { evicted: metrics.evicted.clone(), no_room: metrics.no_room.clone() };
-        Self { embedded: Arc::new(Embedded::new(terms.keys, tallies)), journal: None, seed }
+        Self { embedded: Arc::new(Embedded::new(terms.keys, tallies)), journal: None, shared: None, seed }
     }
 
     /// Leaves the kept counters to the process that replaces this one: to be called when running requests may still finish,
@@ -125,6 +128,9 @@ impl Store {
         if let Some(journal) = &self.journal {
             journal.close();
         }
+        if let Some(service) = &self.shared {
+            service.redis().close();
+        }
     }
 
     /// What counters' keys are to be hashed with.
@@ -135,6 +141,9 @@ impl Store {
     /// Whether one of these would be refused, as far as this process knows. Nothing is charged, and nothing is waited
     /// for; but the penalty of who is refused begins.
     pub fn peek(&self, asks: &[Ask], now_ms: i64) -> Option<Denial> {
+        if let Some(service) = &self.shared {
+            return service.redis().peek(asks, now_ms);
+        }
         let denial = self.embedded.peek(asks, now_ms)?;
         self.keep_penalty(asks, &denial);
         Some(denial)
@@ -144,9 +153,11 @@ impl Store {
     ///
     /// # Errors
     /// When one refuses, or nobody can tell.
-    #[expect(clippy::unused_async, reason = "a shared store is waited for")]
     pub async fn charge(&self, asks: &[Ask], now_ms: i64) -> Result<Admission, Denied> {
-        self.charge_now(asks, now_ms)
+        match &self.shared {
+            Some(service) => service.redis().charge(asks, now_ms).await,
+            None => self.charge_now(asks, now_ms),
+        }
     }
 
     /// The same for a store of this process alone, without waiting.
@@ -159,8 +170,7 @@ impl Store {
                 self.keep_penalty(asks, denial);
             }
         })?;
-        let places = asks.iter().filter(|ask| ask.meter.kind() == Kind::Concurrent && ask.cost > 0);
-        let leases = places.map(|ask| Lease { embedded: Arc::clone(&self.embedded), ask: *ask }).collect();
+        let leases = Lease::seats(&self.embedded, asks);
         let durable = self.journal.as_ref().and_then(|journal| {
             journal.push(asks.iter().filter(|ask| counts(ask) && ask.meter.is_durable()).map(|ask| ask.key))
         });
@@ -169,6 +179,9 @@ impl Store {
 
     /// Tells counters what an answer was. Never waits.
     pub fn note(&self, notes: &[(Ask, Note)], now_ms: i64) {
+        if let Some(service) = &self.shared {
+            return service.redis().note(notes, now_ms);
+        }
         self.embedded.note(notes, now_ms);
         if let Some(journal) = &self.journal {
             let durable = notes.iter().filter(|(ask, _)| ask.meter.is_durable());

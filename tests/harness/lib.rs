@@ -27,6 +27,7 @@ pub mod mutual;
 pub mod openid;
 pub mod raw;
 pub mod record;
+pub mod redis;
 pub mod scripted;
 pub mod site;
 pub mod stage;

@@ -165,7 +165,7 @@ fn lock(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
 }
 
 /// What this ask and the earlier ones of the same counter cost together.
-fn cost(asks: &[Ask], index: usize) -> u32 {
+pub(super) fn cost(asks: &[Ask], index: usize) -> u32 {
     let Some(ask) = asks.get(index) else { return 0 };
     let same = asks.iter().take(index + 1).filter(|other| other.key == ask.key);
     same.fold(0, |sum, other| sum.saturating_add(other.cost))

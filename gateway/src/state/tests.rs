@@ -1,6 +1,6 @@
 //! The store as a request sees it.
 
-use rules::meter::{CounterKey, Meter};
+use rules::meter::{CounterKey, Kind, Meter};
 
 use super::*;
 

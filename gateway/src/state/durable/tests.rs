@@ -29,7 +29,7 @@ async fn open(folder: &Path) -> Store {
 
 async fn open_counted(folder: &Path) -> (Store, Registry) {
     let registry = Registry::new();
-    (Store::open(Terms { keys: 10_000 }, folder, &registry).await.unwrap(), registry)
+    (Store::open(Terms { keys: 10_000, shared: None }, folder, &registry).await.unwrap(), registry)
 }
 
 /// Charges until it refuses: how often it did not.

@@ -1,6 +1,6 @@
 //! One part of the table: counters side by side in memory, an index over them, and who has to go when it is full.
 
-use rules::meter::{Ask, Counter, CounterKey, Full, Note, Rest, Standing};
+use rules::meter::{Ask, Counter, CounterKey, Full, Meter, Note, Rest, Standing};
 
 /// How many are looked at for the one that matters least: here and there, as neighbours are often alike.
 const SAMPLE: usize = 32;
@@ -102,12 +102,16 @@ impl Stripe {
 
     /// Whether the counter admits so much; it need not be there for that.
     pub(super) fn ask(&mut self, ask: &Ask, cost: u32, now_ms: i64) -> Result<Standing, Full> {
-        let Some(at) = self.find(halves(ask.key)) else {
-            return Counter::new().ask(&ask.meter, cost, now_ms);
-        };
-        let Some(entry) = self.entries.get_mut(at) else {
-            return Counter::new().ask(&ask.meter, cost, now_ms);
-        };
+        if !self.knows(ask.key) {
+            let verdict = Counter::new().ask(&ask.meter, cost, now_ms);
+            // More than it ever admits: it is there for the penalty only.
+            let begins = verdict.is_err() && matches!(ask.meter, Meter::Window { penalty_ms: 1.., .. });
+            if !begins || self.reserve(ask.key, now_ms) == Room::None {
+                return verdict;
+            }
+        }
+        let found = self.find(halves(ask.key)).and_then(|at| Some((at, self.entries.get_mut(at)?)));
+        let Some((at, entry)) = found else { return Counter::new().ask(&ask.meter, cost, now_ms) };
         let verdict = entry.counter.ask(&ask.meter, cost, now_ms);
         if verdict.is_err() {
             // A penalty may have begun.
