@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use certs::Store;
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
@@ -24,7 +25,7 @@ use crate::identity;
 use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
-use crate::replays::Replays;
+use crate::replays::{Replays, Server};
 use crate::snapshot::Snapshot;
 use crate::sockets::{self, Sockets};
 use crate::state;
@@ -113,7 +114,7 @@ async fn serve(
     let log = Arc::new(log);
     let store = state::Store::open(terms(&snapshot), &reload::state(&path, &snapshot), &registry).await;
     let counters = Arc::new(store.map_err(StartError::System)?);
-    let replays = replays(&path, &snapshot, &registry).await?;
+    let replays = replays(&path, &snapshot, &counters, &registry).await?;
     let live = Live::new(Arc::clone(&snapshot), Arc::clone(&counters), replays, &registry);
     let live = Arc::new(ArcSwap::from_pointee(live));
     let store = Arc::new(Store::new(loaded.certificates));
@@ -226,11 +227,35 @@ fn server_conf(snapshot: &Snapshot) -> ServerConf {
     }
 }
 
+/// How long a delivery may take at most until another replica may think that the one that has it is gone.
+const LEASE: Duration = Duration::from_mins(10);
 /// How many deliveries of webhooks are remembered at most.
 const DELIVERIES: usize = 1_000_000;
 
-/// Which deliveries were accepted before; without webhooks, nobody is asked.
-async fn replays(path: &Path, snapshot: &Snapshot, registry: &Registry) -> Result<Arc<Replays>, StartError> {
+/// The server that replicas share, for the memory of deliveries.
+struct Together(Arc<state::Store>);
+
+#[async_trait]
+impl Server for Together {
+    async fn eval(&self, script: &'static str, keys: &[String], args: &[String]) -> Result<i64, String> {
+        self.0.eval(script, keys, args).await
+    }
+}
+
+/// Which deliveries were accepted before: by this machine's gateways, or by all that share a store.
+async fn replays(
+    path: &Path,
+    snapshot: &Snapshot,
+    counters: &Arc<state::Store>,
+    registry: &Registry,
+) -> Result<Arc<Replays>, StartError> {
+    if counters.is_shared() {
+        let replays = Replays::shared(Arc::new(Together(Arc::clone(counters))), LEASE, registry);
+        if let Some(caution) = replays.caution().await {
+            warn!("{caution}");
+        }
+        return Ok(Arc::new(replays));
+    }
     let folder = reload::state(path, snapshot);
     let registry = registry.clone();
     let opening = tokio::task::spawn_blocking(move || Replays::open(&folder, DELIVERIES, &registry)).await;
@@ -240,7 +265,10 @@ async fn replays(path: &Path, snapshot: &Snapshot, registry: &Registry) -> Resul
 
 /// How counters are kept.
 fn terms(snapshot: &Snapshot) -> state::Terms {
-    state::Terms { keys: usize::try_from(snapshot.state.keys).unwrap_or(usize::MAX) }
+    state::Terms {
+        keys: usize::try_from(snapshot.state.keys).unwrap_or(usize::MAX),
+        shared: snapshot.state.remote.as_ref().map(|remote| remote.shared.clone()),
+    }
 }
 
 fn target(to: &str) -> Target {

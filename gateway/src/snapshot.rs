@@ -20,6 +20,7 @@ use crate::config::raw::{Environment, Mode, OnFailure, TlsVersion};
 use crate::edge::EdgeLimits;
 use crate::identity::Identity;
 use crate::redact::Redactor;
+use crate::state::Shared;
 use crate::upstream::Upstream;
 use crate::webhook::Webhook;
 
@@ -83,6 +84,8 @@ pub struct Kept {
 /// A server that all replicas share.
 #[derive(Clone)]
 pub struct Remote {
+    /// How it is reached.
+    pub shared: Shared,
     /// Its address, which may hold a password.
     pub url: Secret,
     /// The authorities to trust, in PEM, instead of the system's.

@@ -177,6 +177,20 @@ impl Store {
         Ok(Admission { standings, leases, durable })
     }
 
+    /// Whether counters are shared with other gateways.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Runs a script in the shared store, for what else is kept there; the integer that it returns.
+    ///
+    /// # Errors
+    /// Why it did not run, or may not have.
+    pub async fn eval(&self, script: &str, keys: &[String], args: &[String]) -> Result<i64, String> {
+        let service = self.shared.as_ref().ok_or("nothing is shared")?;
+        service.redis().eval(script, keys, args).await
+    }
+
     /// Tells counters what an answer was. Never waits.
     pub fn note(&self, notes: &[(Ask, Note)], now_ms: i64) {
         if let Some(service) = &self.shared {

@@ -11,6 +11,7 @@ use rules::ruleset::Counts;
 use rules::verdict::{Code, Refusal};
 
 use super::enforce::weigh;
+use crate::config::raw::OnFailure;
 use crate::state::{Admission, Denied, Store};
 use crate::visit::{Source, Visit};
 
@@ -76,6 +77,7 @@ pub fn settle(visit: &mut Visit, charged: Result<Admission, Denied>) -> Result<O
         }
         Err(Denied::Limit(denial)) => deny(visit, denial.index, denial.retry_after_ms).map(|()| None),
         Err(Denied::Unavailable) => closed(visit, "the store of counters cannot be reached").map(|()| None),
+        Err(Denied::NoRoom) if visit.snapshot.state.on_failure == OnFailure::Allow => Ok(None),
         Err(Denied::NoRoom) => closed(visit, "the store of counters has no room for another").map(|()| None),
     }
 }

@@ -72,7 +72,11 @@ impl Shared {
     }
 
     /// Reserves all of these, or none.
-    pub(super) async fn reserve(&self, ids: Vec<Id>, ttl_ms: u64) -> Result<Result<Lease, Refused>, ReplayError> {
+    pub(super) async fn reserve(
+        &self,
+        ids: Vec<Id>,
+        ttl_ms: u64,
+    ) -> Result<Result<Lease, Refused>, ReplayError> {
         let keys = ids.iter().map(key).collect();
         let token = uuid::Uuid::new_v4().simple().to_string();
         // From here on, since the server may have done it even if its answer is lost, or not waited for.

@@ -149,6 +149,19 @@ impl Redis {
         }
     }
 
+    /// Runs a script of somebody else, who keeps other things in the same server; the integer that it returns.
+    pub(super) async fn eval(&self, script: &str, keys: &[String], args: &[String]) -> Result<i64, String> {
+        let line = self.link.line().ok_or("the shared store cannot be reached")?;
+        let mut cmd = ::redis::cmd("EVAL");
+        cmd.arg(script).arg(keys.len()).arg(keys).arg(args);
+        let said = self.heard(&line, timeout(self.shared.timeout, line.say(&cmd)).await);
+        match said {
+            Some(::redis::Value::Int(number)) => Ok(number),
+            Some(_) => Err("the shared store answers with something else than a number".to_owned()),
+            None => Err("the shared store did not answer".to_owned()),
+        }
+    }
+
     /// Tells counters what an answer was: soon, and without waiting.
     pub(super) fn note(&self, notes: &[(Ask, Note)], now_ms: i64) {
         if !self.link.is_up() {

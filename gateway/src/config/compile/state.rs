@@ -6,11 +6,10 @@ use rules::policy::Library;
 use rules::problem::Place;
 
 use super::Problems;
-use crate::config::raw::{RawConfig, Store};
+use crate::config::raw::{OnFailure, RawConfig, Store};
 use crate::snapshot::{Kept, Remote};
+use crate::state::{self, Shared};
 
-/// How long a request waits for Redis at most, where the configuration says nothing.
-const TIMEOUT: Duration = Duration::from_millis(50);
 /// The longest that it may be told to.
 const MOST: Duration = Duration::from_secs(5);
 /// The fewest and the most counters that may be kept.
@@ -48,7 +47,7 @@ pub(super) fn compile(raw: &RawConfig, library: &dyn Library, problems: &mut Pro
 
 fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Problems) -> Option<Remote> {
     let state = &raw.state;
-    let timeout = state.timeout.map_or(TIMEOUT, |time| time.0);
+    let timeout = state.timeout.map_or(Shared::TIMEOUT, |time| time.0);
     if timeout.is_zero() || timeout > MOST {
         let problem = at.key("timeout").problem("`timeout` is out of range");
         problems.push(problem.remedy("write a time above 0 and at most 5s"));
@@ -62,21 +61,22 @@ fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Pro
     };
     super::secrets::one(written, "url", raw.environment, &at.key("url"), problems);
     let url = problems.keep(library.secret(URL).map_err(|why| at.key("url").problem(why)))?;
-    let scheme = std::str::from_utf8(url.expose()).ok().and_then(|url| url.split_once("://"));
-    // The sentence must not show the address: it may hold a password.
-    if !scheme.is_some_and(|(scheme, _)| matches!(scheme, "redis" | "rediss" | "redis+unix" | "unix")) {
-        let problem = at.key("url").problem("this is not the address of a Redis server");
-        problems.push(problem.remedy("write `redis://user:password@host:6379/0`, or `rediss://…` for TLS"));
-    }
-    let secure = scheme.is_some_and(|(scheme, _)| scheme == "rediss");
-    let ca = match &state.ca {
-        None => None,
-        Some(_) if !secure => {
-            let problem = at.key("ca").itself().problem("`ca` has no effect without TLS");
-            problems.push(problem.remedy("begin the address with `rediss://`, or remove it"));
-            None
+    let ca = state.ca.as_ref().map(|path| library.file(path).map_err(|why| at.key("ca").problem(why)));
+    let ca = match ca.transpose() {
+        Ok(ca) => ca,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
         }
-        Some(path) => problems.keep(library.file(path).map_err(|why| at.key("ca").problem(why))),
     };
-    Some(Remote { url, ca, timeout })
+    let on_failure = match state.on_failure {
+        OnFailure::Local => state::OnFailure::Local,
+        OnFailure::Deny => state::OnFailure::Deny,
+        OnFailure::Allow => state::OnFailure::Allow,
+    };
+    // What it says shows nothing of the address, which may hold a password.
+    let shared = Shared::compile(&url, ca.as_deref(), timeout, on_failure).map_err(|why| {
+        at.key(if ca.is_some() && why.contains("authority") { "ca" } else { "url" }).problem(why)
+    });
+    Some(Remote { shared: problems.keep(shared)?, url, ca, timeout })
 }

@@ -126,7 +126,8 @@ fn of_one_batch_one_is_granted() {
         })
         .unzip();
     office.desk.serve(batch);
-    let granted: Vec<Granted> = heard.into_iter().map(|mut heard| heard.try_recv().unwrap().unwrap()).collect();
+    let granted: Vec<Granted> =
+        heard.into_iter().map(|mut heard| heard.try_recv().unwrap().unwrap()).collect();
     assert_eq!(granted.iter().filter(|granted| granted.is_ok()).count(), 1);
     drop(granted);
     office.granted(1);
@@ -166,7 +167,11 @@ fn two_processes_decide_as_one() {
     right.assert_refused(1, Refused::InFlight);
     let mut waiting = left.commit(grant);
     right.assert_refused(1, Refused::Seen);
-    assert_eq!(waiting.try_recv(), Err(TryRecvError::Empty), "the other one has brought it to the disk itself");
+    assert_eq!(
+        waiting.try_recv(),
+        Err(TryRecvError::Empty),
+        "the other one has brought it to the disk itself"
+    );
     left.bring(Ok(()));
     assert_eq!(waiting.try_recv(), Ok(Ok(())));
 }

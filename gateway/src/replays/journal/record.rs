@@ -115,11 +115,7 @@ pub(super) fn next(bytes: &[u8]) -> Next<'_> {
     }
     let Some((found, rest)) = rest.split_first_chunk::<SUM>() else { return Next::Short };
     let Some(records) = rest.get(..records) else { return Next::Short };
-    if sum(&[length, records]) == *found {
-        Next::Frame(HEAD + records.len(), records)
-    } else {
-        Next::Broken
-    }
+    if sum(&[length, records]) == *found { Next::Frame(HEAD + records.len(), records) } else { Next::Broken }
 }
 
 /// The records of a frame; none if they are of another form, which no damage explains.
