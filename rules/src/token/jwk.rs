@@ -69,7 +69,9 @@ pub(crate) fn read_public(
     let kid = optional(jwk, "kid")?.map(str::to_owned);
     let kty = optional(jwk, "kty")?.ok_or("it has no `kty`")?;
     if jwk.contains_key("d") || kty == "oct" {
-        return Err("it is a private key or a shared secret, and only the public half belongs here".to_owned());
+        return Err(
+            "it is a private key or a shared secret, and only the public half belongs here".to_owned()
+        );
     }
     Ok((kid, public(jwk, kty)?, pinned))
 }

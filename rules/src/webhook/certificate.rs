@@ -49,7 +49,10 @@ impl Allowed {
             && path.bytes().all(plain)
             && !path.contains("..")
             && self.host.is_match(host)
-            && self.path.as_ref().map_or_else(|| path.ends_with(".pem"), |allowed| allowed.is_match(path))
+            && self
+                .path
+                .as_ref()
+                .map_or_else(|| path.strip_suffix(".pem").is_some(), |allowed| allowed.is_match(path))
     }
 }
 
@@ -136,7 +139,9 @@ fn certificate(scheme: &Scheme, bytes: &[u8]) -> Result<FetchedKey, String> {
 fn key_set(scheme: &Scheme, bytes: &[u8]) -> Result<Vec<FetchedKey>, String> {
     let Proof::Jwt(_) = &scheme.proof else { return Err("the scheme takes no key set".to_owned()) };
     let set = strict_json::object(bytes).ok_or("what came is not a JSON object")?;
-    let Some(Value::Array(entries)) = set.get("keys") else { return Err("what came has no list `keys`".to_owned()) };
+    let Some(Value::Array(entries)) = set.get("keys") else {
+        return Err("what came has no list `keys`".to_owned());
+    };
     let key = |entry: &Value| {
         let (kid, key, algorithms) = jwk::read_public(entry.as_object()?, scheme.algorithms()).ok()?;
         Some(FetchedKey { kid, material: jwt_of(&key, &algorithms).ok()?, valid: None })

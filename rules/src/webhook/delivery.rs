@@ -111,7 +111,9 @@ impl<'a> Reading<'a> {
     fn header_seq(&self, before: &str, after: &str, many: bool) -> Result<Values<'a>, Refused> {
         let mut values = Vec::new();
         for number in 1.. {
-            let Ok(name) = HeaderName::from_bytes(format!("{before}{number}{after}").as_bytes()) else { break };
+            let Ok(name) = HeaderName::from_bytes(format!("{before}{number}{after}").as_bytes()) else {
+                break;
+            };
             let more = self.header(&name, many)?;
             if more.is_empty() {
                 break;
@@ -177,8 +179,6 @@ fn scalar<'a>(pointer: &Pointer, document: &'a RawValue, source: &Source) -> Res
     match pointer.find(document) {
         Found::Nothing => Ok(Vec::new()),
         Found::Value(value) => Ok(pointer::scalar(value).map(text).into_iter().collect()),
-        Found::Twice => {
-            Err(Refused::new(Reason::Ambiguous, format!("{source} is there more than once")))
-        }
+        Found::Twice => Err(Refused::new(Reason::Ambiguous, format!("{source} is there more than once"))),
     }
 }

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::alphabet;
+use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{
     GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
 };
-use base64::engine::DecodePaddingMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect())?
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect())?
 }
 
 #[cfg(test)]
@@ -125,10 +126,8 @@ mod tests {
                 let text = encoding.encode(&bytes);
                 prop_assert_eq!(encoding.decode(text.as_bytes()), Some(bytes.clone()));
                 if let Some(read) = encoding.decode(noise.as_bytes()) {
-                    prop_assert_eq!(encoding.encode(&read), noise.to_ascii_lowercase().as_str().to_owned().replace(
-                        noise.to_ascii_lowercase().as_str(),
-                        if encoding == Encoding::Hex { noise.to_ascii_lowercase() } else { noise.clone() }.as_str(),
-                    ));
+                    let written = encoding.encode(&read);
+                    prop_assert!(written == noise || written == noise.to_ascii_lowercase());
                 }
             }
         }

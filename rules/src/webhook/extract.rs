@@ -37,7 +37,9 @@ impl Extract {
         let source = Source::parse(&raw.from, &from)?;
         let empty = |key: &str, value: &Option<String>| {
             value.as_ref().is_some_and(String::is_empty).then(|| {
-                at.key(key).problem(format!("`{key}` is empty")).remedy("write what stands there, or remove the key")
+                at.key(key)
+                    .problem(format!("`{key}` is empty"))
+                    .remedy("write what stands there, or remove the key")
             })
         };
         for (key, value) in [
@@ -130,14 +132,15 @@ impl Extract {
             if value.len() > MAX_VALUE {
                 return Err(Refused::new(Reason::Oversized, format!("{self} is longer than 8 KiB")));
             }
-            for part in split(value, self.split.as_deref()) {
+            for part in split(&value, self.split.as_deref()) {
                 taken.extend(self.take(part, key_id));
             }
         }
         if taken.is_empty() {
             return Err(Refused::malformed(format!("{self} has no part of the form that is wanted")));
         }
-        let forbidden = |value: &Cow<'_, [u8]>| value.iter().any(|byte| self.forbid.as_bytes().contains(byte));
+        let forbidden =
+            |value: &Cow<'_, [u8]>| value.iter().any(|byte| self.forbid.as_bytes().contains(byte));
         if taken.iter().any(forbidden) {
             return Err(Refused::malformed(format!("{self} has a character that must not stand there")));
         }
@@ -197,14 +200,14 @@ fn pick_of(text: &str, at: &Place) -> Result<Pick, Problem> {
     }
 }
 
-fn split<'a>(value: Cow<'a, [u8]>, separator: Option<&str>) -> Values<'a> {
-    let Some(separator) = separator.map(str::as_bytes) else { return vec![trimmed(&value, 0..value.len())] };
+fn split<'a>(value: &Cow<'a, [u8]>, separator: Option<&str>) -> Values<'a> {
+    let Some(separator) = separator.map(str::as_bytes) else { return vec![trimmed(value, 0..value.len())] };
     let (mut parts, mut start) = (Vec::new(), 0);
     while let Some(at) = value.get(start..).and_then(|rest| find(rest, separator)) {
-        parts.push(trimmed(&value, start..start + at));
+        parts.push(trimmed(value, start..start + at));
         start += at + separator.len();
     }
-    parts.push(trimmed(&value, start..value.len()));
+    parts.push(trimmed(value, start..value.len()));
     parts.retain(|part| !part.is_empty());
     parts
 }

@@ -43,8 +43,9 @@ impl Filter {
                 .map_err(|_| Refused::malformed("the request's address is not text"))
         };
         match self {
-            Self::FormSorted => form::sorted(value)
-                .map_err(|_| Refused::malformed("the body is not a soundly encoded form")),
+            Self::FormSorted => {
+                form::sorted(value).map_err(|_| Refused::malformed("the body is not a soundly encoded form"))
+            }
             Self::NoPort => address(url::without_port),
             Self::DefaultPort => address(url::with_port),
             Self::Rfc3986Hubspot => address(url::hubspot),

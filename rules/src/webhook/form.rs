@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::encoding::hex;
 use super::refused::{Reason, Refused};
 use super::source::Source;
 
@@ -59,7 +60,8 @@ pub(super) fn encode(text: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
             encoded.push(char::from(*byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push('%');
+            encoded.push_str(&hex(&[*byte]).to_ascii_uppercase());
         }
     }
     encoded
@@ -84,7 +86,8 @@ fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     let mut plain = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
-        let mut digit = || bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Fault::Encoding);
+        let mut digit =
+            || bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Fault::Encoding);
         plain.push(match byte {
             b'+' => b' ',
             b'%' => u8::try_from(digit()? * 16 + digit()?).map_err(|_| Fault::Encoding)?,

@@ -61,7 +61,8 @@ impl Handshake {
         let before = problems.len();
         let when = at.key("when");
         let method = raw.when.method.as_ref().and_then(|method| {
-            let wrong = |_| when.key("method").problem("this is not a method").remedy("write one such as `GET`");
+            let wrong =
+                |_| when.key("method").problem("this is not a method").remedy("write one such as `GET`");
             kept(Method::from_bytes(method.as_bytes()).map_err(wrong), problems)
         });
         let mut equals = Vec::new();

@@ -72,11 +72,16 @@ impl HeaderList {
                 return Err(Refused::new(Reason::Ambiguous, format!("{list} names a header twice")));
             }
             if headers.len() > MAX_HEADERS {
-                return Err(Refused::new(Reason::Oversized, format!("{list} has more than {MAX_HEADERS} names")));
+                return Err(Refused::new(
+                    Reason::Oversized,
+                    format!("{list} has more than {MAX_HEADERS} names"),
+                ));
             }
         }
         if let Some(wanted) = self.wanted.as_ref().filter(|wanted| !headers.contains_key(wanted.as_str())) {
-            return Err(Refused::malformed(format!("{list} does not name `{wanted}`, so that it is not signed")));
+            return Err(Refused::malformed(format!(
+                "{list} does not name `{wanted}`, so that it is not signed"
+            )));
         }
         let mut text = Vec::new();
         for (nth, (name, value)) in headers.iter().enumerate() {

@@ -83,7 +83,9 @@ impl Wanted {
     fn is(&self, value: &str, reading: &Reading<'_>) -> bool {
         match self {
             Self::Text(text) => text == value,
-            Self::Setting(name) => reading.terms.setting(name).is_some_and(|wanted| wanted == value.as_bytes()),
+            Self::Setting(name) => {
+                reading.terms.setting(name).is_some_and(|wanted| wanted == value.as_bytes())
+            }
             Self::Url => reading.url() == value,
         }
     }
@@ -144,10 +146,13 @@ impl Jwt {
 
     /// Algorithm and `kid`. `jwk`, `jku`, `x5c` and `x5u` are not read: a token does not bring its key.
     fn header(&self, bytes: &[u8]) -> Result<(Algorithm, Option<String>), Refused> {
-        let header = strict_json::object(bytes)
-            .ok_or_else(|| Refused::malformed("the token's header is not a JSON object whose names differ"))?;
+        let header = strict_json::object(bytes).ok_or_else(|| {
+            Refused::malformed("the token's header is not a JSON object whose names differ")
+        })?;
         if ["crit", "b64", "zip", "enc"].iter().any(|name| header.contains_key(*name)) {
-            return Err(Refused::malformed("the token's header asks for an extension, and none is known here"));
+            return Err(Refused::malformed(
+                "the token's header asks for an extension, and none is known here",
+            ));
         }
         let name = header.get("alg").and_then(Value::as_str);
         let name = name.ok_or_else(|| Refused::malformed("the token's `alg` is missing"))?;
@@ -195,11 +200,12 @@ impl Jwt {
                 }
             }
         }
-        let retired = keys.retired(signer.now_ms).find(|(_, key)| {
-            meant(key.id.as_deref()) && signer.is(&key.material)
-        });
+        let retired =
+            keys.retired(signer.now_ms).find(|(_, key)| meant(key.id.as_deref()) && signer.is(&key.material));
         Err(Halt::Refused(match (retired, tried) {
-            (Some(_), _) => Refused::new(Reason::RetiredKey, "the token is signed with a key whose time is over"),
+            (Some(_), _) => {
+                Refused::new(Reason::RetiredKey, "the token is signed with a key whose time is over")
+            }
             (None, true) => Refused::mismatch("no key made the token's signature"),
             (None, false) => Refused::new(Reason::UnknownKey, "the token names a key that is not known"),
         }))
@@ -216,7 +222,9 @@ impl Jwt {
                 None => false,
             };
             if !met {
-                return Err(Refused::mismatch(format!("the token's `{name}` is not what the scheme requires")));
+                return Err(Refused::mismatch(format!(
+                    "the token's `{name}` is not what the scheme requires"
+                )));
             }
             if *name == "email" && claims.get("email_verified") != Some(&Value::Bool(true)) {
                 return Err(Refused::mismatch("the token's e-mail address is not verified"));
@@ -236,7 +244,11 @@ impl Jwt {
         Err(Refused::mismatch("the token was made for another body"))
     }
 
-    fn check_times(&self, claims: &Map<String, Value>, reading: &Reading<'_>) -> Result<Option<Instant>, Refused> {
+    fn check_times(
+        &self,
+        claims: &Map<String, Value>,
+        reading: &Reading<'_>,
+    ) -> Result<Option<Instant>, Refused> {
         let now_ms = reading.delivery.now_ms;
         let time = |name: &str| {
             let wrong = || Refused::malformed(format!("the token's `{name}` is not a time in seconds"));

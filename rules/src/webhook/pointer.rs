@@ -220,7 +220,11 @@ mod tests {
         for wrong in ["", "nothing", "{\"a\":1", "{\"a\":1}x", "{\"a\":\"\\ud800\"}", "\u{feff}{\"a\":1}"] {
             assert_eq!(text(wrong, "/a"), Ok(None), "{wrong}");
         }
-        assert!(Pointer::parse("a").is_none() && Pointer::parse("/~2").is_none() && Pointer::parse("/~").is_none());
+        assert!(
+            Pointer::parse("a").is_none()
+                && Pointer::parse("/~2").is_none()
+                && Pointer::parse("/~").is_none()
+        );
     }
 
     #[test]

@@ -77,7 +77,9 @@ mod tests {
         assert!(PRESETS.is_sorted_by(|(one, _), (next, _)| one < next));
         for (name, text) in PRESETS {
             assert_eq!(preset(name), Some(*text));
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'));
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            );
         }
         assert_eq!(preset("nobody"), None);
     }

@@ -293,7 +293,6 @@ pub struct RawReplay {
     pub ttl_s: Option<u32>,
 }
 
-
 fn nothing<T>(items: &OneOrMany<T>) -> bool {
     items.0.is_empty()
 }

@@ -70,13 +70,20 @@ impl Scheme {
             Proof::Signature(signature) if self.kind.is_shared() => {
                 self.sign_payload(signature, &mut draft, key)?;
             }
-            _ => return Err(SignError::new("the scheme signs with a private key, which only the provider has")),
+            _ => {
+                return Err(SignError::new(
+                    "the scheme signs with a private key, which only the provider has",
+                ));
+            }
         }
         let signed = draft.finish();
-        let check = Delivery { target: &signed.target, headers: &signed.headers, body: &signed.body, ..*request };
+        let check =
+            Delivery { target: &signed.target, headers: &signed.headers, body: &signed.body, ..*request };
         match self.verify(keys, terms, &check, None) {
             Outcome::Verified(_) | Outcome::Handshake(_) => Ok(signed),
-            Outcome::Refused(refused) => Err(SignError::new(format!("the request would be refused: {}", refused.private))),
+            Outcome::Refused(refused) => {
+                Err(SignError::new(format!("the request would be refused: {}", refused.private)))
+            }
             Outcome::Wants(_) => Err(SignError::new("the request would need a key that is not configured")),
         }
     }

@@ -51,7 +51,7 @@ const CONFIRMATION: [&str; 7] =
 
 impl Sns {
     /// Whether a value is one of those that are signed in messages of any type.
-    pub(super) fn signs(&self, source: &Source) -> bool {
+    pub(super) fn signs(source: &Source) -> bool {
         let Source::Json(pointer) = source else { return false };
         let [name] = pointer.steps() else { return false };
         NOTIFICATION.contains(&name.as_str()) && CONFIRMATION.contains(&name.as_str())
@@ -73,7 +73,8 @@ impl Sns {
         };
         let version = Version::parse(&message.text("SignatureVersion")?);
         let version = version.filter(|version| self.versions.contains(version));
-        let version = version.ok_or_else(|| Refused::malformed("the signature's version is none of the scheme's"))?;
+        let version =
+            version.ok_or_else(|| Refused::malformed("the signature's version is none of the scheme's"))?;
         let signature = Encoding::Base64.decode(message.text("Signature")?.as_bytes());
         let signature = signature.ok_or_else(|| Refused::malformed("the signature is not base64"))?;
         let sent = stamp::parse(message.text("Timestamp")?.as_bytes(), TimeFormat::Rfc3339);
@@ -108,7 +109,9 @@ impl Sns {
         fetched: Option<&Fetched>,
     ) -> Result<Option<usize>, Halt> {
         if !self.allowed.permits(url) {
-            return Err(Refused::new(Reason::UnknownKey, "the certificate's address is not one of Amazon's").into());
+            return Err(
+                Refused::new(Reason::UnknownKey, "the certificate's address is not one of Amazon's").into()
+            );
         }
         let now_ms = reading.delivery.now_ms;
         let mut known = keys.active(now_ms).filter(|(_, key)| key.id.as_deref() == Some(url)).peekable();
@@ -117,7 +120,11 @@ impl Sns {
             return found.map(|(index, _)| Some(index)).ok_or_else(|| Halt::Refused(unsealed()));
         }
         if !keys.is_empty() {
-            return Err(Refused::new(Reason::UnknownKey, "the message names a certificate that is not known").into());
+            return Err(Refused::new(
+                Reason::UnknownKey,
+                "the message names a certificate that is not known",
+            )
+            .into());
         }
         let want = Want::Certificate(url.to_owned());
         let Some(fetched) = fetched.filter(|fetched| *fetched.want() == want) else {

@@ -119,7 +119,9 @@ impl Template {
     /// The settings that it reads, and whether it can do without.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, bool)> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Slot { what: What::Source(Source::Config(name)), optional, .. } => Some((&**name, !optional)),
+            Piece::Slot { what: What::Source(Source::Config(name)), optional, .. } => {
+                Some((&**name, !optional))
+            }
             _ => None,
         })
     }

@@ -137,15 +137,19 @@ impl Scheme {
     }
 
     fn check_token<'a>(&self, reading: &Reading<'a>, keys: &Keyring) -> Result<Proven<'a>, Refused> {
-        let Proof::Token(place) = &self.proof else { return Err(Refused::mismatch("the scheme has no token")) };
+        let Proof::Token(place) = &self.proof else {
+            return Err(Refused::mismatch("the scheme has no token"));
+        };
         let token = place.one(reading)?.ok_or_else(|| Refused::missing(place))?;
         let now_ms = reading.delivery.now_ms;
         // All of them, so that the time does not tell which one it is.
         let matching = keys.active(now_ms).filter(|(_, key)| mac::same(key.bytes(), &token));
         let Some(index) = matching.map(|(index, _)| index).last() else {
-            return Err(match keys.retired(now_ms).any(|(_, key)| mac::same(key.bytes(), &token)) {
-                true => Refused::new(Reason::RetiredKey, "the token is one whose time is over"),
-                false => Refused::mismatch("the token is not the one that is configured"),
+            let retired = keys.retired(now_ms).any(|(_, key)| mac::same(key.bytes(), &token));
+            return Err(if retired {
+                Refused::new(Reason::RetiredKey, "the token is one whose time is over")
+            } else {
+                Refused::mismatch("the token is not the one that is configured")
             });
         };
         let Delivery { method, target, body, .. } = reading.delivery;

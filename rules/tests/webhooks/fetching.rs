@@ -38,7 +38,9 @@ fn certificates_are_wanted_read_and_believed() {
     assert_eq!(want, Want::Certificate(key["id"].as_str().unwrap().to_owned()));
     let text = key["certificate_der_b64"].as_str().unwrap();
     let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-    for bytes in [STANDARD.decode(text).unwrap(), pem.clone().into_bytes(), format!("\n{pem}{pem}").into_bytes()] {
+    for bytes in
+        [STANDARD.decode(text).unwrap(), pem.clone().into_bytes(), format!("\n{pem}{pem}").into_bytes()]
+    {
         let fetched = Fetched::read(&stage.scheme, want.clone(), &bytes).unwrap();
         let Outcome::Verified(verified) = outcome(&stage, &request, now, Some(&fetched)) else {
             panic!("it is not believed")
@@ -91,9 +93,10 @@ fn addresses_are_checked_before_anything_is_fetched() {
             other => panic!("{url}: {other:?}"),
         }
     };
-    for url in
-        ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-a-B"]
-    {
+    for url in [
+        "https://api.paypal.com/v1/notifications/certs/CERT-1",
+        "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-a-B",
+    ] {
         assert_eq!(wanted(url).as_deref(), Some(url));
     }
     for url in [

@@ -63,14 +63,26 @@ fn every_sentence_has_its_case() {
         (hmac(json!({ "signature": ["header:X-S", "json:/~2"] })), "signature[1]", "not a JSON pointer"),
         (hmac(json!({ "signature": { "from": "x", "many": true } })), "signature.from", "not a source"),
         (hmac(json!({ "signature": { "from": "header:x", "split": "" } })), "signature.split", "is empty"),
-        (hmac(json!({ "signature": { "from": "header:x", "pair": "=" } })), "signature.pair", "without `pick`"),
-        (hmac(json!({ "signature": { "from": "header:x", "pick": "v1" } })), "signature.pick", "without `pair`"),
+        (
+            hmac(json!({ "signature": { "from": "header:x", "pair": "=" } })),
+            "signature.pair",
+            "without `pick`",
+        ),
+        (
+            hmac(json!({ "signature": { "from": "header:x", "pick": "v1" } })),
+            "signature.pick",
+            "without `pair`",
+        ),
         (
             hmac(json!({ "signature": { "from": "header:x", "pair": "=", "pick": "$kid" } })),
             "signature.pick",
             "no name `$kid`",
         ),
-        (hmac(json!({ "signature": { "from": "query:x", "many": true } })), "signature.many", "only a header"),
+        (
+            hmac(json!({ "signature": { "from": "query:x", "many": true } })),
+            "signature.many",
+            "only a header",
+        ),
         (hmac(json!({ "signature": "item:/s" })), "", "part of a message of `each`"),
         (hmac(json!({ "payload": "{bdy}" })), "payload", "no name `bdy`"),
         (hmac(json!({ "payload": "{ts}{body}" })), "payload", "no name `ts`"),
@@ -84,11 +96,23 @@ fn every_sentence_has_its_case() {
         (hmac(json!({ "payload": "{method}{url}" })), "payload", "neither body nor time"),
         (hmac(json!({ "payload": "constant" })), "payload", "neither body nor time"),
         (hmac(json!({ "payload": ["{body}", "{url}"] })), "payload", "neither body nor time"),
-        (hmac(json!({ "payload": ["{body}a", "{body}b", "{body}c", "{body}d", "{body}e"] })), "", "more than 4"),
+        (
+            hmac(json!({ "payload": ["{body}a", "{body}b", "{body}c", "{body}d", "{body}e"] })),
+            "",
+            "more than 4",
+        ),
         (hmac(json!({ "timestamp": ts })), "timestamp", "outside the payload"),
-        (hmac(json!({ "timestamp": ts, "payload": ["{ts}{body}", "{body}"] })), "timestamp", "outside the payload"),
+        (
+            hmac(json!({ "timestamp": ts, "payload": ["{ts}{body}", "{body}"] })),
+            "timestamp",
+            "outside the payload",
+        ),
         (hmac(json!({ "timestamp": { "format": "unix_s" } })), "timestamp", "has no place"),
-        (hmac(json!({ "timestamp": inside, "payload": "{json:/id}" })), "timestamp.after", "inside the signed body"),
+        (
+            hmac(json!({ "timestamp": inside, "payload": "{json:/id}" })),
+            "timestamp.after",
+            "inside the signed body",
+        ),
         (
             hmac(json!({ "timestamp": { "from": "header:x", "format": "unix_s", "after": true } })),
             "timestamp.after",
@@ -104,16 +128,28 @@ fn every_sentence_has_its_case() {
         (hmac(json!({ "require": [{ "from": "header:x" }] })), "require[0]", "either `equals` or `contains`"),
         (hmac(json!({ "each": { "array": "a" } })), "each.array", "not a JSON pointer"),
         (hmac(json!({ "each": { "array": "/a", "item": "" } })), "each", "read again for each"),
-        (hmac(json!({ "replay": { "keys": ["header:X-Id"] } })), "replay.keys", "nothing in the list is signed"),
+        (
+            hmac(json!({ "replay": { "keys": ["header:X-Id"] } })),
+            "replay.keys",
+            "nothing in the list is signed",
+        ),
         (hmac(json!({ "replay": { "keys": ["sined"] } })), "replay.keys[0]", "not a source"),
         (hmac(json!({ "replay": { "keys": [] } })), "replay.keys", "nothing says"),
         (hmac(json!({ "replay": { "keys": ["signed"], "ttl_s": 0 } })), "replay.ttl_s", "forgotten at once"),
         (hmac(json!({ "algs": ["HS256"] })), "algs", "means nothing"),
         (hmac(json!({ "cert_host": "x" })), "cert_host", "means nothing"),
         (hmac(json!({ "kind": "keyed_hash" })), "payload", "everybody can compute"),
-        (hmac(json!({ "kind": "ed25519", "hash": null, "payload": "{secret}{body}" })), "payload", "no secret to sign"),
+        (
+            hmac(json!({ "kind": "ed25519", "hash": null, "payload": "{secret}{body}" })),
+            "payload",
+            "no secret to sign",
+        ),
         (hmac(json!({ "kind": "ed25519" })), "hash", "means nothing"),
-        (hmac(json!({ "kind": "rsa_pkcs1_sha256", "hash": null, "cert_host": "x" })), "", "`key_by` is not there"),
+        (
+            hmac(json!({ "kind": "rsa_pkcs1_sha256", "hash": null, "cert_host": "x" })),
+            "",
+            "`key_by` is not there",
+        ),
         (
             hmac(json!({ "kind": "rsa_pkcs1_sha256", "hash": null, "key_by": "header:x", "cert_path": "x" })),
             "",
@@ -136,16 +172,36 @@ fn every_sentence_has_its_case() {
         (sns(json!({ "versions": ["3"] })), "versions", "no signature version"),
         (sns(json!({ "versions": null })), "", "no `versions`"),
         (sns(json!({ "cert_host": null })), "", "no `cert_host`"),
-        (sns(json!({ "timestamp": { "from": "json:/x", "format": "rfc3339" } })), "timestamp", "its place already"),
-        (sns(json!({ "replay": { "keys": ["json:/Token"] } })), "replay.keys", "nothing in the list is signed"),
+        (
+            sns(json!({ "timestamp": { "from": "json:/x", "format": "rfc3339" } })),
+            "timestamp",
+            "its place already",
+        ),
+        (
+            sns(json!({ "replay": { "keys": ["json:/Token"] } })),
+            "replay.keys",
+            "nothing in the list is signed",
+        ),
         (handshake(json!({}), json!({})), "handshakes[0].when", "every request"),
         (handshake(json!({ "absent": ["header:x"] }), json!({})), "handshakes[0].when", "every request"),
         (handshake(json!({ "method": "G T" }), json!({})), "handshakes[0].when.method", "not a method"),
         (handshake(json!({ "present": ["x"] }), json!({})), "handshakes[0].when.present[0]", "not a source"),
-        (handshake(json!({ "equals": { "x": "1" } }), json!({})), "handshakes[0].when.equals.x", "not a source"),
+        (
+            handshake(json!({ "equals": { "x": "1" } }), json!({})),
+            "handshakes[0].when.equals.x",
+            "not a source",
+        ),
         (handshake(when.clone(), json!({ "status": 302 })), "handshakes[0].answer.status", "with a success"),
-        (handshake(when.clone(), json!({ "text": "", "json": {} })), "handshakes[0].answer", "more than one body"),
-        (handshake(when.clone(), json!({ "text": "{secret}" })), "handshakes[0].answer.text", "no name `secret`"),
+        (
+            handshake(when.clone(), json!({ "text": "", "json": {} })),
+            "handshakes[0].answer",
+            "more than one body",
+        ),
+        (
+            handshake(when.clone(), json!({ "text": "{secret}" })),
+            "handshakes[0].answer.text",
+            "no name `secret`",
+        ),
         (handshake(when.clone(), json!({ "text": "{body}" })), "handshakes[0].answer.text", "no name `body`"),
         (
             handshake(when.clone(), json!({ "json": { "a": ["{x}"] } })),
@@ -158,7 +214,10 @@ fn every_sentence_has_its_case() {
             "beside something else",
         ),
         (
-            handshake(when.clone(), json!({ "text": "{query:c}", "headers": [["content-type", "text/html"]] })),
+            handshake(
+                when.clone(),
+                json!({ "text": "{query:c}", "headers": [["content-type", "text/html"]] }),
+            ),
             "handshakes[0].answer.headers",
             "something else than plain text",
         ),
@@ -178,7 +237,9 @@ fn every_sentence_has_its_case() {
     ] {
         let found = problems(&raw);
         let is = |problem: &Problem| {
-            problem.place.to_string() == place && problem.message.contains(sentence) && problem.remedy.is_some()
+            problem.place.to_string() == place
+                && problem.message.contains(sentence)
+                && problem.remedy.is_some()
         };
         assert!(found.iter().any(is), "{place}: {sentence}: {raw}: {found:#?}");
         assert!(found.iter().all(|problem| !problem.message.ends_with('.')), "{found:#?}");
@@ -208,9 +269,13 @@ fn what_a_scheme_leaves_open_is_told() {
             None => assert!(doubts.is_empty(), "{name}: {doubts:?}"),
         }
     }
-    let open = hmac(json!({ "handshakes": [{ "phase": "before", "when": { "present": ["json:/x"] }, "answer": { "forward": true } }] }));
+    let open = hmac(
+        json!({ "handshakes": [{ "phase": "before", "when": { "present": ["json:/x"] }, "answer": { "forward": true } }] }),
+    );
     assert!(scheme(&open).doubts().iter().any(|told| told.contains("without a signature")));
-    let timeless = hmac(json!({ "payload": "{ts}{body}", "timestamp": { "from": "header:X-T", "format": "unix_s", "past_s": 5 } }));
+    let timeless = hmac(
+        json!({ "payload": "{ts}{body}", "timestamp": { "from": "header:X-T", "format": "unix_s", "past_s": 5 } }),
+    );
     assert!(scheme(&timeless).doubts().iter().any(|told| told.contains("both sides")));
 }
 
@@ -254,15 +319,57 @@ fn keys_are_of_the_scheme_or_refused() {
         ("discord", &[("a", None)], json!([]), "secret", "with a public key"),
         ("github", &[], json!([{ "public": point }]), "public_keys[0]", "with a secret"),
         ("discord", &[], json!([{}]), "public_keys[0]", "not exactly one form"),
-        ("discord", &[], json!([{ "public": "x", "certificate": "y" }]), "public_keys[0]", "not exactly one form"),
-        ("discord", &[], json!([{ "public": "zz", "encoding": "hex" }]), "public_keys[0]", "not written in its"),
+        (
+            "discord",
+            &[],
+            json!([{ "public": "x", "certificate": "y" }]),
+            "public_keys[0]",
+            "not exactly one form",
+        ),
+        (
+            "discord",
+            &[],
+            json!([{ "public": "zz", "encoding": "hex" }]),
+            "public_keys[0]",
+            "not written in its",
+        ),
         ("discord", &[], json!([{ "public": "AAAA" }]), "public_keys[0]", "damaged"),
-        ("discord", &[], json!([{ "public": point, "encoding": "hex", "until": "soon" }]), "public_keys[0].until", "not a date"),
-        ("discord", &[], json!([{ "public": point, "encoding": "hex", "slot": 1 }]), "public_keys[0].slot", "no signature"),
+        (
+            "discord",
+            &[],
+            json!([{ "public": point, "encoding": "hex", "until": "soon" }]),
+            "public_keys[0].until",
+            "not a date",
+        ),
+        (
+            "discord",
+            &[],
+            json!([{ "public": point, "encoding": "hex", "slot": 1 }]),
+            "public_keys[0].slot",
+            "no signature",
+        ),
         ("discord", &[], json!([{ "jwk": "[]" }]), "public_keys[0]", "not a JSON object"),
-        ("discord", &[], json!([{ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA" } }]), "public_keys[0]", "private key"),
-        ("sendgrid", &[], json!([{ "jwk": { "kty": "RSA", "n": "AQAB", "e": "AQAB" } }]), "public_keys[0]", "bits"),
-        ("plaid", &[], json!([{ "jwk": { "kty": "EC", "crv": "P-256", "alg": "ES384" } }]), "public_keys[0]", "`alg`"),
+        (
+            "discord",
+            &[],
+            json!([{ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA" } }]),
+            "public_keys[0]",
+            "private key",
+        ),
+        (
+            "sendgrid",
+            &[],
+            json!([{ "jwk": { "kty": "RSA", "n": "AQAB", "e": "AQAB" } }]),
+            "public_keys[0]",
+            "bits",
+        ),
+        (
+            "plaid",
+            &[],
+            json!([{ "jwk": { "kty": "EC", "crv": "P-256", "alg": "ES384" } }]),
+            "public_keys[0]",
+            "`alg`",
+        ),
         ("paypal", &[], json!([{ "certificate": "AAAA" }]), "public_keys[0]", "damaged"),
     ] {
         let found = key_problems(name, shared, public.clone());
@@ -303,12 +410,24 @@ fn settings_are_those_that_are_read() {
         ("github", &[], None, Some("5m"), "tolerance: the scheme has no signed timestamp"),
         ("telegram", &[], None, Some("5m"), "tolerance: the scheme has no signed timestamp"),
         ("github", &[("verify_token", "x")], None, None, "settings.verify_token: the scheme does not read"),
-        ("github", &[("handshake_armed", "true")], None, None, "settings.handshake_armed: the scheme does not read"),
+        (
+            "github",
+            &[("handshake_armed", "true")],
+            None,
+            None,
+            "settings.handshake_armed: the scheme does not read",
+        ),
         ("paypal", &[], None, None, "settings: the scheme needs the setting `webhook_id`"),
         ("paypal", &[("webhook_id", "")], None, None, "settings: the scheme needs the setting `webhook_id`"),
         ("aws_sns", &[], None, None, "settings: the scheme needs the setting `topic_arn`"),
         ("google_oidc", &[("audience", "x")], None, None, "settings: the scheme needs the setting `email`"),
-        ("asana", &[("handshake_armed", "yes")], None, None, "settings.handshake_armed: `handshake_armed` says neither"),
+        (
+            "asana",
+            &[("handshake_armed", "yes")],
+            None,
+            None,
+            "settings.handshake_armed: `handshake_armed` says neither",
+        ),
     ] {
         let found = told(name, settings, base_url, tolerance);
         assert!(found.iter().any(|told| told.starts_with(sentence)), "{sentence}: {found:#?}");

@@ -43,7 +43,8 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
         let stage = Stage::new(scheme, &json!({ "id": name, "keys": [{ "secret": secret, "id": "k" }] }));
         let request = request(b"{\"id\":\"evt_1\",\"text\":\"x\"}".to_vec(), HeaderMap::new());
         let signed = stage.scheme.sign(&stage.keys, &stage.terms, &request.delivery(NOW)).unwrap();
-        let request = Request { target: signed.target, headers: signed.headers, body: signed.body, ..request };
+        let request =
+            Request { target: signed.target, headers: signed.headers, body: signed.body, ..request };
         samples.push(Sample { name, stage, request, header: header.parse().unwrap() });
     }
     assert!(samples.len() > 40);
@@ -163,10 +164,10 @@ proptest! {
             "handshakes" => json!([{ "phase": "before", "when": { "present": [text] }, "answer": { "text": text } }]),
             _ => Value::String(text),
         };
-        if let Ok(raw) = plain::read::<RawScheme>(raw) {
-            if let Err(problems) = Scheme::compile(&raw, &Place::root()) {
-                prop_assert!(problems.iter().all(|problem| problem.remedy.is_some()));
-            }
+        if let Ok(raw) = plain::read::<RawScheme>(raw)
+            && let Err(problems) = Scheme::compile(&raw, &Place::root())
+        {
+            prop_assert!(problems.iter().all(|problem| problem.remedy.is_some()));
         }
     }
 }
@@ -177,12 +178,16 @@ static EVERY: LazyLock<Vec<(&'static str, Stage)>> = LazyLock::new(|| {
         let raw = &read(name)["scheme"];
         let scheme = scheme(raw);
         let keys = match (scheme.takes_secrets(), scheme.fetches_keys(), scheme.kind()) {
-            (true, ..) => json!([{ "secret": if raw["secret"]["decode"] == "hex" { "00ff" } else { "c2VjcmV0" } }]),
+            (true, ..) => {
+                json!([{ "secret": if raw["secret"]["decode"] == "hex" { "00ff" } else { "c2VjcmV0" } }])
+            }
             (_, true, _) => json!([]),
             (_, _, rules::webhook::Kind::EcdsaP256Sha256 | rules::webhook::Kind::Jwt) => json!([{
                 "jwk": { "kty": "EC", "crv": "P-256", "x": "eB1UYCw9t0iolJY6JaqiaTIGQtPKYKfPvAbGgG-u6Gg", "y": "X0ye1pXaSBHUHCkmbAfRKxufF2FMVyKo948DU-3B4Sg" }
             }]),
-            _ => json!([{ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg" } }]),
+            _ => {
+                json!([{ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg" } }])
+            }
         };
         let settings: serde_json::Map<String, Value> =
             scheme.settings().iter().map(|setting| (setting.name.to_owned(), json!("set"))).collect();
@@ -212,9 +217,11 @@ fn a_key_whose_time_is_over_no_longer_verifies() {
         let (old, new) = (Secret::new(b"old-secret".to_vec()), Secret::new(b"new-secret".to_vec()));
         let seconds = NOW / 1000;
         let sign_with_old = || {
-            let keys = Keyring::compile(&scheme, &[shared("old", None, &old)], &[], &Place::root()).ok().unwrap();
+            let keys =
+                Keyring::compile(&scheme, &[shared("old", None, &old)], &[], &Place::root()).ok().unwrap();
             let terms = terms(&scheme);
-            let signed = scheme.sign(&keys, &terms, &request(b"{}".to_vec(), HeaderMap::new()).delivery(NOW)).ok()?;
+            let signed =
+                scheme.sign(&keys, &terms, &request(b"{}".to_vec(), HeaderMap::new()).delivery(NOW)).ok()?;
             Some(Request { headers: signed.headers, ..request(b"{}".to_vec(), HeaderMap::new()) })
         };
         let sent = sign_with_old().unwrap_or_else(|| {
@@ -244,7 +251,7 @@ fn terms(scheme: &Scheme) -> Terms {
     Terms::compile(scheme, RawTerms { name: "hook", ..RawTerms::default() }, &Place::root()).ok().unwrap()
 }
 
-/// A token of QStash for an empty object.
+/// A token for an empty object, such as Upstash sends.
 fn token(secret: &[u8]) -> String {
     use jsonwebtoken::{EncodingKey, Header, encode};
     let claims = json!({
@@ -292,7 +299,9 @@ fn what_a_webhook_remembers_is_its_own() {
     let known = |name: &str| {
         let raw = RawTerms { name, ..RawTerms::default() };
         let terms = Terms::compile(&scheme, raw, &Place::root()).ok().unwrap();
-        let Outcome::Verified(verified) = scheme.verify(&keys, &terms, &sent.delivery(NOW), None) else { panic!() };
+        let Outcome::Verified(verified) = scheme.verify(&keys, &terms, &sent.delivery(NOW), None) else {
+            panic!()
+        };
         verified.replay
     };
     assert_eq!(known("one"), known("one"));

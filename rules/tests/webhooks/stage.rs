@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::problem::Place;
 use rules::secret::Secret;
 use rules::webhook::{
-    Delivery, Greeting, Keyring, Outcome, RawPublicKey, RawScheme, RawTerms, Reason, ReplayKey, Scheme, SharedKey,
-    Terms,
+    Delivery, Greeting, Keyring, Outcome, RawPublicKey, RawScheme, RawTerms, Reason, ReplayKey, Scheme,
+    SharedKey, Terms,
 };
 use serde_json::Value;
 
@@ -108,20 +108,32 @@ impl Stage {
             .filter(|(name, _)| *name != "external_base")
             .map(|(name, value)| (name.clone(), Secret::new(text(value).into_bytes())))
             .collect();
-        let raw = RawTerms { name: "hook", base_url: config.get("external_base").and_then(Value::as_str), tolerance: None, settings };
+        let raw = RawTerms {
+            name: "hook",
+            base_url: config.get("external_base").and_then(Value::as_str),
+            tolerance: None,
+            settings,
+        };
         let terms = Terms::compile(&scheme, raw, &at)
             .unwrap_or_else(|problems| panic!("{}: {problems:#?}", vector["id"]));
         Self { scheme, keys, terms, seen: BTreeSet::new() }
     }
 
     /// The verdict on a request that the upstream would answer with this status.
-    pub(crate) fn send(&mut self, request: &Request, now_ms: i64, upstream: u64) -> (&'static str, Option<Greeting>) {
+    pub(crate) fn send(
+        &mut self,
+        request: &Request,
+        now_ms: i64,
+        upstream: u64,
+    ) -> (&'static str, Option<Greeting>) {
         let verdict = match self.scheme.verify(&self.keys, &self.terms, &request.delivery(now_ms), None) {
             Outcome::Handshake(greeting) => return ("challenge", Some(greeting)),
             Outcome::Wants(_) => "wants a key",
             Outcome::Refused(refused) => match refused.reason {
                 Reason::Missing => "missing_header",
-                Reason::Malformed | Reason::Ambiguous | Reason::Oversized | Reason::Unmet => "malformed_header",
+                Reason::Malformed | Reason::Ambiguous | Reason::Oversized | Reason::Unmet => {
+                    "malformed_header"
+                }
                 Reason::UnknownKey | Reason::RetiredKey | Reason::Mismatch => "bad_signature",
                 Reason::TooOld => "too_old",
                 Reason::TooNew => "too_new",
@@ -153,4 +165,3 @@ fn public_key(key: &Value) -> RawPublicKey {
         ..RawPublicKey::default()
     }
 }
-

@@ -21,7 +21,8 @@ fn answers(wanted: &Value, given: &Greeting) -> bool {
     let pairs = wanted["headers"].as_array().cloned().unwrap_or_default();
     let headers = pairs.iter().all(|pair| {
         let is = |(name, value): &(HeaderName, HeaderValue)| {
-            name.as_str().eq_ignore_ascii_case(pair[0].as_str().unwrap()) && value == pair[1].as_str().unwrap()
+            name.as_str().eq_ignore_ascii_case(pair[0].as_str().unwrap())
+                && value == pair[1].as_str().unwrap()
         };
         answer.headers.iter().any(is)
     });
@@ -37,7 +38,8 @@ pub(crate) fn run(scheme: Scheme, vector: &Value) -> Result<(), String> {
     let clock = now(vector).unwrap();
     for prior in vector["prior"].as_array().cloned().unwrap_or_default() {
         let request = Request::read(&prior["request"], &json!({}));
-        let (verdict, _) = stage.send(&request, now(&prior).unwrap_or(clock), prior["upstream_status"].as_u64().unwrap());
+        let (verdict, _) =
+            stage.send(&request, now(&prior).unwrap_or(clock), prior["upstream_status"].as_u64().unwrap());
         if verdict != "valid" {
             return Err(format!("the request before it: {verdict}"));
         }

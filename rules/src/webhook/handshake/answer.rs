@@ -128,12 +128,7 @@ impl Reply {
 }
 
 impl Body {
-    fn compile(
-        raw: &RawAnswer,
-        names: Names<'_>,
-        at: &Place,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self> {
+    fn compile(raw: &RawAnswer, names: Names<'_>, at: &Place, problems: &mut Vec<Problem>) -> Option<Self> {
         let template = |text: &str, key: &str| Template::parse(text, names, &at.key(key));
         let body = match (&raw.text, &raw.text_hmac, &raw.json, raw.forward) {
             (None, None, None, true) => Ok(Self::Forward),
@@ -158,7 +153,9 @@ fn check_type(raw: &RawAnswer, phase: Phase, at: &Place, problems: &mut Vec<Prob
     if phase == Phase::Before && raw.text.is_some() && raw.headers.iter().any(typed) {
         problems.push(
             at.key("headers")
-                .problem("text of a request that nobody signed would go back as something else than plain text")
+                .problem(
+                    "text of a request that nobody signed would go back as something else than plain text",
+                )
                 .remedy("write `Content-Type: text/plain`, or leave it out"),
         );
     }

@@ -56,12 +56,7 @@ pub enum KeyEncoding {
     Der,
 }
 
-pub(super) fn compile(
-    scheme: &Scheme,
-    raw: &RawPublicKey,
-    index: usize,
-    at: &Place,
-) -> Result<Key, Problem> {
+pub(super) fn compile(scheme: &Scheme, raw: &RawPublicKey, index: usize, at: &Place) -> Result<Key, Problem> {
     super::check_slot(scheme, raw.slot, at)?;
     let until: Option<Moment> = raw.until.as_deref().map(str::parse).transpose().map_err(|error| {
         let told = format!("{error}");
@@ -113,7 +108,12 @@ const NO_JWK: &str = "the `jwk` is not a JSON object";
 
 fn plain(scheme: &Scheme, text: &str, encoding: Option<KeyEncoding>) -> Result<Public, String> {
     let text = text.trim();
-    let text = scheme.secret_form().strip_prefix.as_deref().and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    let text = scheme
+        .secret_form()
+        .strip_prefix
+        .as_deref()
+        .and_then(|prefix| text.strip_prefix(prefix))
+        .unwrap_or(text);
     let bytes = match encoding {
         None if text.starts_with("-----") => return from_pem(text),
         Some(KeyEncoding::Pem) => return from_pem(text),

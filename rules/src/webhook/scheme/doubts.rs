@@ -1,6 +1,7 @@
 //! What a scheme leaves open, and what it needs to be told.
 
 use super::super::replay::Member;
+use super::super::sns::Sns;
 use super::super::source::Source;
 use super::super::template::{Template, What};
 use super::super::terms::Setting;
@@ -48,10 +49,10 @@ impl Scheme {
                     Member::Value { extract, .. } => jwt.covers_body() && extract.source().is_of_body(),
                 };
             }
-            Proof::Sns(sns) => {
+            Proof::Sns(_) => {
                 return match member {
                     Member::Signed => true,
-                    Member::Value { extract, .. } => sns.signs(extract.source()),
+                    Member::Value { extract, .. } => Sns::signs(extract.source()),
                 };
             }
             Proof::Token(_) => return false,

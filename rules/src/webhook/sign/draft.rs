@@ -63,7 +63,9 @@ impl<'a> Draft<'a> {
                 (Pick::Name(name), _) => name,
                 (Pick::KeyId, Some(id)) => id,
                 (Pick::KeyId, None) => {
-                    return Err(SignError::new("the signature names its key by its id, and the key has none"));
+                    return Err(SignError::new(
+                        "the signature names its key by its id, and the key has none",
+                    ));
                 }
             };
             part = format!("{name}{between}{part}");
@@ -115,10 +117,7 @@ impl<'a> Draft<'a> {
         let delivery = self.delivery();
         let reading = Reading::new(&delivery, self.terms);
         let items = each.items(&reading).map_err(|refused| SignError::new(refused.private))?;
-        items
-            .into_iter()
-            .map(|item| made(signature, &Reading { item: Some(item), ..reading }, key))
-            .collect()
+        items.into_iter().map(|item| made(signature, &Reading { item: Some(item), ..reading }, key)).collect()
     }
 
     pub(super) fn put_into_items(
@@ -169,10 +168,13 @@ impl<'a> Draft<'a> {
             }
             Source::Form(name) => {
                 if self.body.starts_with(b"{") || self.body.starts_with(b"[") || self.body.starts_with(b"<") {
-                    return Err(SignError::new("the scheme takes a form, so that the body must be `name=value` pairs"));
+                    return Err(SignError::new(
+                        "the scheme takes a form, so that the body must be `name=value` pairs",
+                    ));
                 }
                 let between = if self.body.is_empty() { "" } else { "&" };
-                let pair = format!("{between}{}={}", form::encode(name.as_bytes()), form::encode(text.as_bytes()));
+                let pair =
+                    format!("{between}{}={}", form::encode(name.as_bytes()), form::encode(text.as_bytes()));
                 self.body.extend_from_slice(pair.as_bytes());
                 let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
                 self.headers.insert(CONTENT_TYPE, kind);
@@ -216,7 +218,9 @@ fn write(document: &mut Value, steps: &[String], text: &str) -> Result<(), SignE
             Value::Object(members) => members.entry(step.clone()).or_insert(Value::Null),
             Value::Array(items) => {
                 let item = step.parse::<usize>().ok().and_then(|index| items.get_mut(index));
-                item.ok_or_else(|| SignError::new("the body's list is too short for what is written into it"))?
+                item.ok_or_else(|| {
+                    SignError::new("the body's list is too short for what is written into it")
+                })?
             }
             _ => return Err(SignError::new("the body has something else where the signature stands")),
         };

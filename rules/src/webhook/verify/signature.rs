@@ -179,12 +179,18 @@ impl<'a> Search<'_, 'a> {
                 Attempt::Unread(refused) => unread = unread.or(Some(refused)),
             }
         }
-        if keys.is_empty() && let (Some(_), Some(url)) = (&self.signature.certificates, &self.named) {
+        if keys.is_empty()
+            && let (Some(_), Some(url)) = (&self.signature.certificates, &self.named)
+        {
             return self.fetched(Want::Certificate(url.clone()), common, fetched);
         }
         for (_, key) in keys.retired(now_ms).filter(|(_, key)| self.may_be(key)) {
             if let Ok(Attempt::Made(_)) = self.attempt(key, common) {
-                return Err(Refused::new(Reason::RetiredKey, "the signature is that of a key whose time is over").into());
+                return Err(Refused::new(
+                    Reason::RetiredKey,
+                    "the signature is that of a key whose time is over",
+                )
+                .into());
             }
         }
         Err(Halt::Refused(match (unread, known) {
@@ -260,7 +266,10 @@ enum Attempt {
 
 impl Each {
     /// The messages of the body: at least one.
-    pub(in super::super) fn items<'a>(&self, reading: &Reading<'a>) -> Result<Vec<&'a serde_json::value::RawValue>, Refused> {
+    pub(in super::super) fn items<'a>(
+        &self,
+        reading: &Reading<'a>,
+    ) -> Result<Vec<&'a serde_json::value::RawValue>, Refused> {
         let document = pointer::document(reading.delivery.body);
         let document = document.ok_or_else(|| Refused::malformed("the body is not JSON"))?;
         let twice = || Refused::new(Reason::Ambiguous, "a member of the body is there more than once");
@@ -277,7 +286,10 @@ impl Each {
         };
         let entries = entries.ok_or_else(wrong)?;
         if entries.len() > MAX_ITEMS {
-            return Err(Refused::new(Reason::Oversized, format!("the body has more than {MAX_ITEMS} messages")));
+            return Err(Refused::new(
+                Reason::Oversized,
+                format!("the body has more than {MAX_ITEMS} messages"),
+            ));
         }
         entries.into_iter().map(item).collect()
     }

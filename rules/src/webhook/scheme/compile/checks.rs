@@ -26,7 +26,11 @@ pub(super) fn foreign(raw: &RawScheme, at: &Place, problems: &mut Problems) {
             &[Hmac, KeyedHash, Token, Jwt, Ed25519, EcdsaP256Sha256, RsaPkcs1Sha256],
         ),
         ("signature", !raw.signature.is_empty(), SIGNED),
-        ("timestamp", raw.timestamp.is_some(), &[Hmac, KeyedHash, Ed25519, EcdsaP256Sha256, RsaPkcs1Sha256, Sns]),
+        (
+            "timestamp",
+            raw.timestamp.is_some(),
+            &[Hmac, KeyedHash, Ed25519, EcdsaP256Sha256, RsaPkcs1Sha256, Sns],
+        ),
         ("vars", !raw.vars.is_empty(), SIGNED),
         ("payload", !raw.payload.is_empty(), SIGNED),
         ("key_by", raw.key_by.is_some(), SIGNED),
@@ -83,7 +87,9 @@ pub(super) fn sound(scheme: &mut Scheme, at: &Place, problems: &mut Problems) {
         problems.push(
             at.key("replay")
                 .key("keys")
-                .problem("nothing in the list is signed, so that a captured message passes again under a new id")
+                .problem(
+                    "nothing in the list is signed, so that a captured message passes again under a new id",
+                )
                 .remedy("add `signed`, the digest of what is signed"),
         );
     }
@@ -163,8 +169,10 @@ fn timestamp(signature: &mut Signature, at: &Place, problems: &mut Problems) {
     let outside = |payload: &Template| !has_time(payload, &stamp) && payload.header_lists().next().is_none();
     if !body && signature.payloads.iter().any(outside) {
         problems.push(
-            at.problem("the timestamp is outside the payload, so that whoever replays a message can renew it")
-                .remedy("add `{ts}` to the payload as the provider does, or remove `timestamp`"),
+            at.problem(
+                "the timestamp is outside the payload, so that whoever replays a message can renew it",
+            )
+            .remedy("add `{ts}` to the payload as the provider does, or remove `timestamp`"),
         );
     }
 }
@@ -204,8 +212,7 @@ fn items(scheme: &Scheme, at: &Place, problems: &mut Problems) {
     let is_item = |source: &Source| matches!(source, Source::Item(_));
     let mut sources = signature.signatures.iter().map(super::Extract::source);
     let mut whats = signature.payloads.iter().flat_map(Template::whats);
-    let used = sources.any(is_item)
-        || whats.any(|what| matches!(what, What::Source(Source::Item(_))));
+    let used = sources.any(is_item) || whats.any(|what| matches!(what, What::Source(Source::Item(_))));
     if used && signature.each.is_none() {
         problems.push(
             at.problem("`item:` is a part of a message of `each`, and the scheme has none")
