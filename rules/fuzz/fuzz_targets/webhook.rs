@@ -50,6 +50,7 @@ fn scheme(payload: &[&str]) -> RawScheme {
             keys: ["json:/a/0", "form:b", "signed"].map(str::to_owned).to_vec(),
             ttl_s: None,
         }),
+        note: None,
         note_body: None,
     }
 }

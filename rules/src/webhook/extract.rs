@@ -101,6 +101,13 @@ impl Extract {
         Self { optional: true, ..self }
     }
 
+    /// Whether it takes the same as another, whatever either of them forbids or does without.
+    pub(super) fn takes_the_same(&self, other: &Self) -> bool {
+        let taken =
+            |one: &Self| (one.source.clone(), one.split.clone(), one.pair.clone(), one.strip_prefix.clone());
+        taken(self) == taken(other)
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }
