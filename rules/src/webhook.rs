@@ -4,6 +4,44 @@
 //! says then what would prove nothing. It verifies the bytes as they came, with every key that is still active, and
 //! compares in constant time. It fetches and remembers nothing: it says which key it [wants](Outcome::Wants), and by
 //! which [keys](ReplayKey) a store knows a repetition.
+//!
+//! ```
+//! use http::{HeaderMap, Method};
+//! use rules::problem::Place;
+//! use rules::secret::Secret;
+//! use rules::webhook::{Delivery, Keyring, Outcome, RawScheme, RawTerms, Scheme, SharedKey, Terms};
+//!
+//! # fn scheme() -> RawScheme {
+//! #     let base = r#"{"kind":"hmac","hash":"sha256","encoding":"hex"}"#;
+//! #     let mut raw: RawScheme = serde_json::from_str(base).unwrap();
+//! #     raw.signature.0.push("header:X-Signature".into());
+//! #     raw.payload.0.push("{body}".to_owned());
+//! #     raw
+//! # }
+//! let at = Place::root();
+//! // As in `scheme: { kind: hmac, hash: sha256, encoding: hex, signature: "header:X-Signature", payload: "{body}" }`
+//! let scheme = Scheme::compile(&scheme(), &at).unwrap();
+//! let secret = Secret::new(b"It's a Secret to Everybody".to_vec());
+//! let key = SharedKey { name: "current", id: None, slot: None, until: None, secret: &secret };
+//! let keys = Keyring::compile(&scheme, &[key], &[], &at).ok().unwrap();
+//! let terms = Terms::compile(&scheme, RawTerms { name: "hook", ..RawTerms::default() }, &at).ok().unwrap();
+//!
+//! let mut headers = HeaderMap::new();
+//! let signature = "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9";
+//! headers.insert("x-signature", signature.parse().unwrap());
+//! let mut delivery = Delivery {
+//!     method: &Method::POST,
+//!     scheme: "https",
+//!     authority: "hooks.example.com",
+//!     target: "/hook",
+//!     headers: &headers,
+//!     body: b"Hello World!",
+//!     now_ms: 1_800_000_000_000,
+//! };
+//! assert!(matches!(scheme.verify(&keys, &terms, &delivery, None), Outcome::Verified(_)));
+//! delivery.body = b"Hello world!";
+//! assert!(matches!(scheme.verify(&keys, &terms, &delivery, None), Outcome::Refused(_)));
+//! ```
 
 mod certificate;
 mod delivery;

@@ -13,6 +13,7 @@ use super::yaml::MAX_BYTES;
 use super::*;
 
 mod notices;
+mod presets;
 mod reports;
 mod ways;
 

@@ -49,7 +49,10 @@ impl Allowed {
             && path.bytes().all(plain)
             && !path.contains("..")
             && self.host.is_match(host)
-            && self.path.as_ref().map_or_else(|| path.ends_with(".pem"), |allowed| allowed.is_match(path))
+            && self
+                .path
+                .as_ref()
+                .map_or_else(|| path.strip_suffix(".pem").is_some(), |allowed| allowed.is_match(path))
     }
 }
 

@@ -126,10 +126,8 @@ mod tests {
                 let text = encoding.encode(&bytes);
                 prop_assert_eq!(encoding.decode(text.as_bytes()), Some(bytes.clone()));
                 if let Some(read) = encoding.decode(noise.as_bytes()) {
-                    prop_assert_eq!(encoding.encode(&read), noise.to_ascii_lowercase().as_str().to_owned().replace(
-                        noise.to_ascii_lowercase().as_str(),
-                        if encoding == Encoding::Hex { noise.to_ascii_lowercase() } else { noise.clone() }.as_str(),
-                    ));
+                    let written = encoding.encode(&read);
+                    prop_assert!(written == noise || written == noise.to_ascii_lowercase());
                 }
             }
         }

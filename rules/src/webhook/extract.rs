@@ -101,6 +101,13 @@ impl Extract {
         Self { optional: true, ..self }
     }
 
+    /// Whether it takes the same as another, whatever either of them forbids or does without.
+    pub(super) fn takes_the_same(&self, other: &Self) -> bool {
+        let taken =
+            |one: &Self| (one.source.clone(), one.split.clone(), one.pair.clone(), one.strip_prefix.clone());
+        taken(self) == taken(other)
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }
@@ -132,7 +139,7 @@ impl Extract {
             if value.len() > MAX_VALUE {
                 return Err(Refused::new(Reason::Oversized, format!("{self} is longer than 8 KiB")));
             }
-            for part in split(value, self.split.as_deref()) {
+            for part in split(&value, self.split.as_deref()) {
                 taken.extend(self.take(part, key_id));
             }
         }
@@ -200,14 +207,14 @@ fn pick_of(text: &str, at: &Place) -> Result<Pick, Problem> {
     }
 }
 
-fn split<'a>(value: Cow<'a, [u8]>, separator: Option<&str>) -> Values<'a> {
-    let Some(separator) = separator.map(str::as_bytes) else { return vec![trimmed(&value, 0..value.len())] };
+fn split<'a>(value: &Cow<'a, [u8]>, separator: Option<&str>) -> Values<'a> {
+    let Some(separator) = separator.map(str::as_bytes) else { return vec![trimmed(value, 0..value.len())] };
     let (mut parts, mut start) = (Vec::new(), 0);
     while let Some(at) = value.get(start..).and_then(|rest| find(rest, separator)) {
-        parts.push(trimmed(&value, start..start + at));
+        parts.push(trimmed(value, start..start + at));
         start += at + separator.len();
     }
-    parts.push(trimmed(&value, start..value.len()));
+    parts.push(trimmed(value, start..value.len()));
     parts.retain(|part| !part.is_empty());
     parts
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::encoding::hex;
 use super::refused::{Reason, Refused};
 use super::source::Source;
 
@@ -59,7 +60,8 @@ pub(super) fn encode(text: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
             encoded.push(char::from(*byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push('%');
+            encoded.push_str(&hex(&[*byte]).to_ascii_uppercase());
         }
     }
     encoded

@@ -120,6 +120,9 @@ pub struct RawScheme {
     pub replay: Option<RawReplay>,
     /// A remark for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// A remark for people, on bodies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note_body: Option<String>,
 }
 

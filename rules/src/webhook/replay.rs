@@ -25,8 +25,15 @@ pub(super) enum Member {
     Value {
         /// As it is written, so that values of different sources do not meet.
         name: String,
-        extract: Extract,
+        extract: Box<Extract>,
     },
+}
+
+impl Member {
+    /// A value, which may be absent.
+    pub(super) fn value(name: &str, extract: Extract) -> Self {
+        Self::Value { name: name.to_owned(), extract: Box::new(extract.or_nothing()) }
+    }
 }
 
 /// What a delivery is known by: remember all of them once the upstream took it, and refuse it if one is known.

@@ -51,7 +51,7 @@ const CONFIRMATION: [&str; 7] =
 
 impl Sns {
     /// Whether a value is one of those that are signed in messages of any type.
-    pub(super) fn signs(&self, source: &Source) -> bool {
+    pub(super) fn signs(source: &Source) -> bool {
         let Source::Json(pointer) = source else { return false };
         let [name] = pointer.steps() else { return false };
         NOTIFICATION.contains(&name.as_str()) && CONFIRMATION.contains(&name.as_str())

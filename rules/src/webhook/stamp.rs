@@ -74,6 +74,9 @@ pub(super) struct Stamp {
     pub(super) after: bool,
 }
 
+/// A timestamp's text as it came, and what it says.
+pub(super) type Read<'a> = (Cow<'a, [u8]>, Instant);
+
 impl Stamp {
     pub(super) fn compile(raw: &RawTimestamp, at: &Place) -> Result<Self, Problem> {
         let Some(from) = &raw.from else {
@@ -90,10 +93,7 @@ impl Stamp {
     }
 
     /// The text as it came, and what it says.
-    pub(super) fn read<'a>(
-        &self,
-        reading: &Reading<'a>,
-    ) -> Result<Option<(Cow<'a, [u8]>, Instant)>, Refused> {
+    pub(super) fn read<'a>(&self, reading: &Reading<'a>) -> Result<Option<Read<'a>>, Refused> {
         let Some(text) = self.from.one(reading)? else { return Ok(None) };
         let instant = parse(&text, self.format)
             .ok_or_else(|| Refused::malformed(format!("{} is not a time in the scheme's form", self.from)))?;

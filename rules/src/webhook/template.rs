@@ -108,6 +108,17 @@ impl Template {
         })
     }
 
+    /// What is made of its values.
+    pub(super) fn filters(&self) -> impl Iterator<Item = Filter> {
+        self.pieces
+            .iter()
+            .flat_map(|piece| match piece {
+                Piece::Slot { filters, .. } => filters.as_slice(),
+                Piece::Text(_) | Piece::HeaderList(_) => &[],
+            })
+            .copied()
+    }
+
     /// The sources that must have a value.
     pub(super) fn required(&self) -> impl Iterator<Item = &Source> {
         self.pieces.iter().filter_map(|piece| match piece {

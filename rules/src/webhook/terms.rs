@@ -48,16 +48,12 @@ impl Terms {
     /// When the address is none, a setting is needed and not there, or is there and nothing reads it.
     pub fn compile(scheme: &Scheme, raw: RawTerms<'_>, at: &Place) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let base_url = raw.base_url.and_then(|text| match base(text) {
-            Some(base) => Some(base.to_owned()),
-            None => {
-                problems
-                    .push(at.key("base_url").problem("`base_url` is not the address of a server").remedy(
-                    "write scheme and host as the provider calls them, such as `https://hooks.example.com`",
-                ));
-                None
-            }
-        });
+        let base_url = raw.base_url.and_then(base).map(str::to_owned);
+        if raw.base_url.is_some() && base_url.is_none() {
+            problems.push(at.key("base_url").problem("`base_url` is not the address of a server").remedy(
+                "write scheme and host as the provider calls them, such as `https://hooks.example.com`",
+            ));
+        }
         if raw.tolerance.is_some() && !scheme.has_tolerance() {
             problems.push(
                 at.key("tolerance")

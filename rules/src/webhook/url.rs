@@ -27,7 +27,7 @@ pub(super) fn target(url: &str) -> &str {
     }
 }
 
-/// Twelve escapes of the query decoded, as HubSpot signs it.
+/// Twelve escapes of the query decoded, as `HubSpot` signs it.
 pub(super) fn hubspot(url: &str) -> String {
     const PLAIN: [(&str, char); 12] = [
         ("3A", ':'),

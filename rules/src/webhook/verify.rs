@@ -145,9 +145,11 @@ impl Scheme {
         // All of them, so that the time does not tell which one it is.
         let matching = keys.active(now_ms).filter(|(_, key)| mac::same(key.bytes(), &token));
         let Some(index) = matching.map(|(index, _)| index).last() else {
-            return Err(match keys.retired(now_ms).any(|(_, key)| mac::same(key.bytes(), &token)) {
-                true => Refused::new(Reason::RetiredKey, "the token is one whose time is over"),
-                false => Refused::mismatch("the token is not the one that is configured"),
+            let retired = keys.retired(now_ms).any(|(_, key)| mac::same(key.bytes(), &token));
+            return Err(if retired {
+                Refused::new(Reason::RetiredKey, "the token is one whose time is over")
+            } else {
+                Refused::mismatch("the token is not the one that is configured")
             });
         };
         let Delivery { method, target, body, .. } = reading.delivery;

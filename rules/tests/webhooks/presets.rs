@@ -56,6 +56,23 @@ fn each_says_what_it_rests_on() {
 }
 
 #[test]
+fn each_fits_the_schema_and_is_written_as_it_was_read() {
+    let schema = serde_json::to_value(schemars::schema_for!(RawPreset)).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, _) in PRESETS {
+        let raw = read(name);
+        let faults: Vec<String> = validator.iter_errors(&raw).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{name}: {faults:?}");
+        let preset: RawPreset = plain::read(raw).unwrap();
+        let written = serde_json::to_value(&preset).unwrap();
+        let again: RawPreset = plain::read(written.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(serde_json::to_value(&again).unwrap(), written, "{name}");
+    }
+    let unknown = json!({ "kind": "token", "token": "header:x", "tokn": "x" });
+    assert!(plain::read::<rules::webhook::RawScheme>(unknown).is_err());
+}
+
+#[test]
 fn each_scheme_of_the_vectors_has_its_preset() {
     let table = table();
     let mut different = BTreeSet::new();

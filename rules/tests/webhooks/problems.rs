@@ -133,6 +133,15 @@ fn every_sentence_has_its_case() {
             "replay.keys",
             "nothing in the list is signed",
         ),
+        (
+            // The header's time is signed, and the rest of it is not.
+            hmac(json!({
+                "payload": "{ts}{body}", "replay": { "keys": ["header:X-S"] },
+                "timestamp": { "from": { "from": "header:X-S", "split": ",", "pair": "=", "pick": "t" }, "format": "unix_s" },
+            })),
+            "replay.keys",
+            "nothing in the list is signed",
+        ),
         (hmac(json!({ "replay": { "keys": ["sined"] } })), "replay.keys[0]", "not a source"),
         (hmac(json!({ "replay": { "keys": [] } })), "replay.keys", "nothing says"),
         (hmac(json!({ "replay": { "keys": ["signed"], "ttl_s": 0 } })), "replay.ttl_s", "forgotten at once"),
@@ -259,7 +268,7 @@ fn what_a_scheme_leaves_open_is_told() {
         ("stripe", None),
         ("contentful", None),
         ("twilio_json", None),
-        ("paypal", None),
+        ("paypal", Some("only a checksum")),
         ("plaid", None),
         ("aws_sns", None),
     ] {

@@ -164,10 +164,10 @@ proptest! {
             "handshakes" => json!([{ "phase": "before", "when": { "present": [text] }, "answer": { "text": text } }]),
             _ => Value::String(text),
         };
-        if let Ok(raw) = plain::read::<RawScheme>(raw) {
-            if let Err(problems) = Scheme::compile(&raw, &Place::root()) {
-                prop_assert!(problems.iter().all(|problem| problem.remedy.is_some()));
-            }
+        if let Ok(raw) = plain::read::<RawScheme>(raw)
+            && let Err(problems) = Scheme::compile(&raw, &Place::root())
+        {
+            prop_assert!(problems.iter().all(|problem| problem.remedy.is_some()));
         }
     }
 }
@@ -251,7 +251,7 @@ fn terms(scheme: &Scheme) -> Terms {
     Terms::compile(scheme, RawTerms { name: "hook", ..RawTerms::default() }, &Place::root()).ok().unwrap()
 }
 
-/// A token of QStash for an empty object.
+/// A token for an empty object, such as Upstash sends.
 fn token(secret: &[u8]) -> String {
     use jsonwebtoken::{EncodingKey, Header, encode};
     let claims = json!({

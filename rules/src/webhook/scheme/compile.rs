@@ -38,7 +38,7 @@ pub(super) fn compile(raw: &RawScheme, at: &Place) -> Result<Scheme, Problems> {
         Kind::Sns => sns(raw, at, &mut problems).map(|sns| Proof::Sns(Box::new(sns))),
         _ => {
             let signature = signature(raw, vars.clone(), names, at, &mut problems);
-            signature.map(|signature| Proof::Signature(Box::new(signature)))
+            Some(Proof::Signature(Box::new(signature)))
         }
     };
     let require = require(&raw.require, &at.key("require"), &mut problems);
@@ -86,13 +86,11 @@ fn extracted(raw: &RawExtract, at: &Place, problems: &mut Problems) -> Option<Ex
 }
 
 fn token(raw: &RawScheme, at: &Place, problems: &mut Problems) -> Option<Extract> {
-    match &raw.token {
-        Some(token) => extracted(token, &at.key("token"), problems),
-        None => {
-            problems.push(needs(at, "token", "where it stands, such as `header:X-Token`"));
-            None
-        }
+    if let Some(token) = &raw.token {
+        return extracted(token, &at.key("token"), problems);
     }
+    problems.push(needs(at, "token", "where it stands, such as `header:X-Token`"));
+    None
 }
 
 fn needs(at: &Place, key: &str, what: &str) -> Problem {
@@ -105,7 +103,31 @@ fn signature(
     names: Names<'_>,
     at: &Place,
     problems: &mut Problems,
-) -> Option<Signature> {
+) -> Signature {
+    lacking(raw, at, problems);
+    let signatures =
+        items(&raw.signature, &at.key("signature"), |raw, at| kept(Extract::compile(raw, at), problems));
+    let payloads =
+        items(&raw.payload, &at.key("payload"), |text, at| kept(Template::parse(text, names, at), problems));
+    let stamp = raw.timestamp.as_ref();
+    let stamp = stamp.and_then(|raw| kept(Stamp::compile(raw, &at.key("timestamp")), problems));
+    let each = raw.each.as_ref().and_then(|raw| each(raw, &at.key("each"), problems));
+    let key_by = raw.key_by.as_ref().and_then(|raw| extracted(raw, &at.key("key_by"), problems));
+    Signature {
+        hash: raw.hash.unwrap_or(Hash::Sha256),
+        encoding: raw.encoding.unwrap_or(Encoding::Hex),
+        signatures,
+        stamp,
+        vars,
+        payloads,
+        each,
+        key_by,
+        certificates: certificates(raw, at, problems),
+    }
+}
+
+/// What a signature cannot do without.
+fn lacking(raw: &RawScheme, at: &Place, problems: &mut Problems) {
     let keyed = matches!(raw.kind, Kind::Hmac | Kind::KeyedHash);
     if keyed && raw.hash.is_none() {
         problems.push(needs(at, "hash", "`sha256`, `sha1`, `sha384` or `sha512`"));
@@ -119,25 +141,6 @@ fn signature(
     if raw.payload.is_empty() {
         problems.push(needs(at, "payload", "a template of what is signed, such as `{body}`"));
     }
-    let signatures =
-        items(&raw.signature, &at.key("signature"), |raw, at| kept(Extract::compile(raw, at), problems));
-    let payloads =
-        items(&raw.payload, &at.key("payload"), |text, at| kept(Template::parse(text, names, at), problems));
-    let stamp = raw.timestamp.as_ref();
-    let stamp = stamp.and_then(|raw| kept(Stamp::compile(raw, &at.key("timestamp")), problems));
-    let each = raw.each.as_ref().and_then(|raw| each(raw, &at.key("each"), problems));
-    let key_by = raw.key_by.as_ref().and_then(|raw| extracted(raw, &at.key("key_by"), problems));
-    Some(Signature {
-        hash: raw.hash.unwrap_or(Hash::Sha256),
-        encoding: raw.encoding.unwrap_or(Encoding::Hex),
-        signatures,
-        stamp,
-        vars,
-        payloads,
-        each,
-        key_by,
-        certificates: certificates(raw, at, problems),
-    })
 }
 
 /// The items of what may be one or a list, each with its place.
@@ -279,11 +282,9 @@ fn replay(
         let var = vars.iter().find(|(name, _)| name == text).map(|(_, extract)| extract.clone());
         let member = match (text.as_str(), var) {
             ("signed", _) => Ok(Member::Signed),
-            (_, Some(extract)) => Ok(Member::Value { name: text.clone(), extract: extract.or_nothing() }),
-            (_, None) => Source::parse(text, &at.key("keys").item(index)).map(|source| Member::Value {
-                name: text.clone(),
-                extract: Extract::whole(source).or_nothing(),
-            }),
+            (_, Some(extract)) => Ok(Member::value(text, extract)),
+            (_, None) => Source::parse(text, &at.key("keys").item(index))
+                .map(|source| Member::value(text, Extract::whole(source))),
         };
         members.extend(kept(member, problems));
     }

@@ -1,6 +1,9 @@
 //! What a scheme leaves open, and what it needs to be told.
 
+use super::super::extract::Extract;
+use super::super::filter::Filter;
 use super::super::replay::Member;
+use super::super::sns::Sns;
 use super::super::source::Source;
 use super::super::template::{Template, What};
 use super::super::terms::Setting;
@@ -21,6 +24,11 @@ pub(super) fn doubts(scheme: &Scheme) -> Vec<&'static str> {
             doubts.push("the signature covers only parts of the body");
         }
         _ => {}
+    }
+    if let Proof::Signature(signature) = &scheme.proof
+        && signature.payloads.iter().any(|payload| payload.filters().any(|filter| filter == Filter::Crc32Dec))
+    {
+        doubts.push("of the body only a checksum is signed, which is easily forged");
     }
     if let Proof::Signature(signature) = &scheme.proof
         && let Some(stamp) = &signature.stamp
@@ -48,10 +56,10 @@ impl Scheme {
                     Member::Value { extract, .. } => jwt.covers_body() && extract.source().is_of_body(),
                 };
             }
-            Proof::Sns(sns) => {
+            Proof::Sns(_) => {
                 return match member {
                     Member::Signed => true,
-                    Member::Value { extract, .. } => sns.signs(extract.source()),
+                    Member::Value { extract, .. } => Sns::signs(extract.source()),
                 };
             }
             Proof::Token(_) => return false,
@@ -60,7 +68,7 @@ impl Scheme {
             Member::Signed => true,
             Member::Value { extract, .. } => {
                 let body = self.body_digest.is_some() || signature.covers_whole_body();
-                body && extract.source().is_of_body() || signature.has(extract.source())
+                body && extract.source().is_of_body() || signature.has(extract)
             }
         }
     }
@@ -78,26 +86,27 @@ impl Signature {
             payload.whats().any(|what| match what {
                 What::Body => true,
                 What::Source(source) => source.is_of_body(),
-                What::Var(name) => self.var(name).is_some_and(Source::is_of_body),
+                What::Var(name) => self.taken(name).is_some_and(|taken| taken.source().is_of_body()),
                 _ => false,
             })
         })
     }
 
-    /// Whether a value of this source stands in all payloads.
-    pub(super) fn has(&self, wanted: &Source) -> bool {
+    /// Whether a value stands in all payloads: all of its source, or just what is taken of it. Another part of the same
+    /// header may be nobody's.
+    fn has(&self, wanted: &Extract) -> bool {
         self.payloads.iter().all(|payload| {
             payload.whats().any(|what| match what {
-                What::Source(source) => source == wanted,
-                What::Var(name) => self.var(name) == Some(wanted),
-                What::Ts => self.stamp.as_ref().is_some_and(|stamp| stamp.from.source() == wanted),
+                What::Source(source) => source == wanted.source(),
+                What::Var(name) => self.taken(name).is_some_and(|taken| taken.takes_the_same(wanted)),
+                What::Ts => self.stamp.as_ref().is_some_and(|stamp| stamp.from.takes_the_same(wanted)),
                 _ => false,
             })
         })
     }
 
-    fn var(&self, wanted: &str) -> Option<&Source> {
-        self.vars.iter().find(|(name, _)| name == wanted).map(|(_, extract)| extract.source())
+    fn taken(&self, wanted: &str) -> Option<&Extract> {
+        self.vars.iter().find(|(name, _)| name == wanted).map(|(_, extract)| extract)
     }
 }
 
