@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, StatusCode};
 
+use crate::expr::Index;
 use crate::expr::{Condition, Facts, Formula, Stage};
 use crate::meter::Meter;
 use crate::problem::Place;
@@ -30,6 +31,17 @@ pub const GATE: &str = "rules";
 #[derive(Debug, Default)]
 pub struct Ruleset {
     rules: Vec<Rule>,
+    /// Those that are asked at each stage before the answer.
+    rounds: [Round; 3],
+}
+
+/// The rules that are asked at one stage.
+#[derive(Debug, Default)]
+struct Round {
+    /// Their places in the file, in order.
+    rules: Vec<usize>,
+    /// Which of them can match at all.
+    index: Option<Index>,
 }
 
 /// A rule.
@@ -115,9 +127,18 @@ impl Ruleset {
         self.rules.iter()
     }
 
-    /// Whether a rule is asked at this stage.
+    /// Whether a rule is asked at this stage, before the upstream is.
     pub fn speaks_at(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| rule.stage == stage)
+        self.round(stage).is_some_and(|round| !round.rules.is_empty())
+    }
+
+    fn round(&self, stage: Stage) -> Option<&Round> {
+        match stage {
+            Stage::Head => self.rounds.first(),
+            Stage::Caller => self.rounds.get(1),
+            Stage::Body => self.rounds.get(2),
+            Stage::Reply => None,
+        }
     }
 
     /// Whether a rule has to see the upstream's answer, or edits it.

@@ -87,6 +87,16 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
     let identities: Vec<_> = identities.into_values().map(Identity::new).collect();
     let (ruleset, mut notices) = ruleset;
     notices.extend(webhooks::notices(raw, table.routes()));
+    let counts = |name: &str| {
+        let mut held = table.routes().iter().flat_map(|route| route.plan.limits().iter());
+        held.any(|limit| &*limit.name == name)
+    };
+    let idle = raw.limits.keys().filter(|name| !counts(name));
+    notices.extend(
+        idle.map(|name| {
+            format!("the limit {name} is named by no route and no webhook, so it counts nothing")
+        }),
+    );
     Ok(Snapshot {
         environment: raw.environment,
         release: raw.release.clone(),

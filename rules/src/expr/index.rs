@@ -54,6 +54,17 @@ impl Candidates {
         })
     }
 
+    /// The first of them at `from` or behind it.
+    pub fn next(&self, from: usize) -> Option<usize> {
+        let (first, bit) = (from / WORD, from % WORD);
+        let within = self.words.get(first).map(|word| *word & (u64::MAX << bit)).filter(|word| *word != 0);
+        if let Some(word) = within {
+            return Some(first * WORD + word.trailing_zeros() as usize);
+        }
+        let mut later = self.words.iter().enumerate().skip(first + 1);
+        later.find(|(_, word)| **word != 0).map(|(index, word)| index * WORD + word.trailing_zeros() as usize)
+    }
+
     fn add(&mut self, places: &[u32]) {
         for place in places {
             let place = *place as usize;
@@ -67,7 +78,15 @@ impl Candidates {
 impl Index {
     /// An index of some conditions; the first has place 0.
     pub fn new<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> Self {
-        let needs: Vec<Need> = conditions.into_iter().map(|condition| need::of(&condition.test)).collect();
+        Self::of(conditions.into_iter().map(|condition| (condition, false)))
+    }
+
+    /// The same; those that are so marked are always candidates.
+    pub fn of<'c>(conditions: impl IntoIterator<Item = (&'c Condition, bool)>) -> Self {
+        let need = |(condition, always): (&Condition, bool)| {
+            if always { Need::Unknown } else { need::of(&condition.test) }
+        };
+        let needs: Vec<Need> = conditions.into_iter().map(need).collect();
         let mut always = Candidates { words: vec![0; needs.len().div_ceil(WORD)] };
         let mut places: HashMap<Place, usize> = HashMap::new();
         let mut wanted: Vec<(Place, HashMap<Ask, Vec<u32>>)> = Vec::new();

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::raw::{RawAction, RawRule, RawRuleMode};
-use super::{Action, Counted, Rule, Ruleset, Text};
-use crate::expr::{Condition, Fault, Formula, Vocabulary};
+use super::{Action, Counted, Round, Rule, Ruleset, Text};
+use crate::expr::Index;
+use crate::expr::{Condition, Fault, Formula, Stage, Vocabulary};
 use crate::limit::Allowance;
 use crate::meter::Meter;
 use crate::path::Path;
@@ -26,6 +27,8 @@ const MOST_GROUPS: usize = 64;
 const LONGEST_BODY: usize = 30 * 1024;
 /// The longest penalty.
 const MOST_FOR: Duration = Duration::from_hours(31 * 24);
+/// From how many rules on they are looked up together.
+const WORTH_AN_INDEX: usize = 4;
 const TYPES: &[&str] = &["text/plain", "text/html", "text/xml", "application/json"];
 
 /// What rules may speak of.
@@ -63,7 +66,22 @@ pub fn compile(
     if rules.len() == raw.len() {
         stages::settle(&mut rules, &mut problems, &mut notices);
     }
-    if problems.is_empty() { Ok((Ruleset { rules }, notices)) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let rounds = [Stage::Head, Stage::Caller, Stage::Body].map(|stage| round(&rules, stage));
+    Ok((Ruleset { rules, rounds }, notices))
+}
+
+/// The rules that are asked at a stage. A few are asked faster one by one.
+fn round(rules: &[Rule], stage: Stage) -> Round {
+    let asked = || rules.iter().enumerate().filter(|(_, rule)| rule.stage == stage);
+    let places: Vec<usize> = asked().map(|(place, _)| place).collect();
+    // Whoever counts by another condition has to see every request.
+    let split = |rule: &Rule| matches!(&rule.action, Action::Limit(counted) if counted.count.is_some());
+    let indexed = places.len() >= WORTH_AN_INDEX;
+    let index = indexed.then(|| Index::of(asked().map(|(_, rule)| (&rule.when, split(rule)))));
+    Round { rules: places, index }
 }
 
 /// The groups in the order in which they begin.

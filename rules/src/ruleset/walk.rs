@@ -4,7 +4,8 @@ use http::StatusCode;
 use std::sync::Arc;
 
 use super::edits::Edited;
-use super::{Action, Counted, GATE, Rule, Ruleset, Text};
+use super::{Action, Counted, GATE, Round, Rule, Ruleset, Text};
+use crate::expr::Candidates;
 use crate::expr::{Facts, Stage};
 use crate::limit::Seed;
 use crate::meter::Ask;
@@ -13,7 +14,12 @@ use crate::verdict::{Code, Refusal, Words};
 /// How far a request has come through the rules, and what they have said.
 #[derive(Debug, Default)]
 pub struct Walk {
+    stage: Option<Stage>,
+    /// The place within the stage's round.
     next: usize,
+    /// Which rules of the round can match, as long as the request is as it was then.
+    candidates: Candidates,
+    current: bool,
     /// A bit for each group that is left out.
     skipped: u64,
     group: Option<u16>,
@@ -65,28 +71,55 @@ pub enum Next<'r> {
 }
 
 impl Ruleset {
-    /// Goes on to the next thing to do, through the rules that are asked up to `stage`.
+    /// Goes on to the next thing to do, through the rules that are asked at `stage`.
     pub fn walk<'r>(&'r self, walk: &mut Walk, stage: Stage, facts: &Facts<'_>, seed: Seed) -> Next<'r> {
-        while let Some(rule) = self.rules.get(walk.next) {
-            if rule.stage > stage && rule.stage != Stage::Reply {
-                break;
-            }
+        let Some(round) = self.round(stage) else { return Next::Done };
+        if walk.stage != Some(stage) {
+            (walk.stage, walk.next, walk.group, walk.current) = (Some(stage), 0, None, false);
+        }
+        if !walk.current
+            && let Some(index) = &round.index
+        {
+            index.candidates(facts, &mut walk.candidates);
+            walk.current = true;
+        }
+        while let Some((at, place, rule)) = self.next(round, walk) {
             if walk.group != Some(rule.group) {
-                if let Some(rewrite) = walk.end_group() {
+                if let Some(rewrite) = self.end_group(round, walk) {
                     return rewrite;
                 }
                 walk.group = Some(rule.group);
             }
-            let index = walk.next;
-            walk.next += 1;
-            if rule.stage == Stage::Reply || walk.is_skipped(rule.group) {
+            walk.next = at + 1;
+            if walk.is_skipped(rule.group) {
                 continue;
             }
-            if let Some(next) = rule.ask(index, walk, facts, seed) {
+            if let Some(next) = rule.ask(place, walk, facts, seed) {
                 return next;
             }
         }
-        walk.end_group().unwrap_or(Next::Done)
+        self.end_group(round, walk).unwrap_or(Next::Done)
+    }
+
+    /// What the rules of a group have rewritten. The rest of them did not match the request as it was, and are not asked
+    /// about what has become of it.
+    fn end_group(&self, round: &Round, walk: &mut Walk) -> Option<Next<'static>> {
+        let rewrite = walk.take_rewrite()?;
+        let ended = |walk: &Walk| {
+            let rule = round.rules.get(walk.next).and_then(|place| self.rules.get(*place));
+            rule.is_some_and(|rule| walk.group == Some(rule.group))
+        };
+        while ended(walk) {
+            walk.next += 1;
+        }
+        Some(rewrite)
+    }
+
+    /// The next rule that can match: its place in the round and in the file.
+    fn next<'r>(&'r self, round: &Round, walk: &Walk) -> Option<(usize, usize, &'r Rule)> {
+        let at = if round.index.is_some() { walk.candidates.next(walk.next)? } else { walk.next };
+        let place = *round.rules.get(at)?;
+        Some((at, place, self.rules.get(place)?))
     }
 
     /// Asks what can be asked only once the upstream has answered. Edits are added to `walk.response`, counts to
@@ -127,8 +160,9 @@ impl Walk {
         self.skipped & bit(group) != 0
     }
 
-    fn end_group(&mut self) -> Option<Next<'static>> {
+    fn take_rewrite(&mut self) -> Option<Next<'static>> {
         let (path, query) = (self.path.take(), self.query.take());
+        self.current &= path.is_none() && query.is_none();
         (path.is_some() || query.is_some()).then_some(Next::Rewrite { path, query })
     }
 }
