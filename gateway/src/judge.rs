@@ -17,13 +17,11 @@ use serde_json::{Map, Value};
 use crate::config::load::Loaded;
 use crate::pipeline::accept::{self, Arrival};
 use crate::pipeline::identify::{Got, Identified};
-use crate::pipeline::prove::{self, Proved};
 use crate::pipeline::refuse::{self, Answer};
 use crate::pipeline::{Way, dispatch};
 use crate::pipeline::{decide, enforce, forward, identify, inspect, now_ms, tally};
-use crate::replays::{Replays, Reservation};
+use crate::replays::Reservation;
 use crate::snapshot::{Expectation, Snapshot, Test};
-use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
 /// A request as it is told rather than received.
@@ -71,20 +69,6 @@ pub enum End {
     Answer(Answer),
     /// The gateway refuses.
     Refuse(Refusal, Answer),
-}
-
-/// What is remembered from one case to the next.
-pub struct Memory {
-    /// What was counted.
-    pub store: Store,
-    /// Which deliveries of webhooks were accepted.
-    pub replays: Arc<Replays>,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { store: Store::offline(&Terms::default()), replays: Arc::new(Replays::offline()) }
-    }
 }
 
 /// Walks a case through the pipeline. What is counted and accepted stays in `memory` for the next.
@@ -174,48 +158,6 @@ fn walk(
     }
     charge(visit, store)?;
     Ok(way)
-}
-
-/// Judges a webhook's delivery. What would have to be fetched is there, or is not to be had.
-///
-/// # Errors
-/// The refusal.
-pub fn prove(
-    visit: &mut Visit,
-    head: &Parts,
-    body: &[u8],
-    memory: &Memory,
-    reservation: &mut Option<Reservation>,
-) -> Result<Way, Refusal> {
-    let mut proved = prove::prove(visit, head, body, None)?;
-    if let Proved::Wants(want) = &proved {
-        let webhook = visit.route().and_then(|route| route.webhook.clone());
-        match webhook.and_then(|webhook| webhook.fetches.at_hand(want)) {
-            Some(had) => proved = prove::prove(visit, head, body, Some(&had))?,
-            None => return prove::unavailable(visit, want).map(|()| Way::On),
-        }
-    }
-    match proved {
-        Proved::Not => Ok(Way::On),
-        Proved::Greets(greeting) => Ok(prove::greet(greeting)),
-        Proved::Wants(want) => prove::unavailable(visit, &want).map(|()| Way::On),
-        Proved::Yes(verified) => {
-            let (keys, ttl_ms) = prove::keys(&verified);
-            let answer = memory.replays.reserve_now(&keys, ttl_ms, visit.now_ms);
-            let (way, held) = prove::reserved(visit, answer)?;
-            *reservation = held;
-            Ok(way)
-        }
-    }
-}
-
-/// Counts the request once. It is over at once, so that nothing is in progress afterwards.
-fn charge(visit: &mut Visit, store: &Store) -> Result<(), Refusal> {
-    if !visit.tally.is_open() {
-        return Ok(());
-    }
-    let charged = store.charge_now(visit.tally.asks(), visit.now_ms);
-    tally::settle(visit, charged).map(|_| ())
 }
 
 /// Takes the case's caller for granted, where the route has callers at all: as the identity that the facts name, or
@@ -404,5 +346,9 @@ pub fn failures(loaded: &Loaded) -> Vec<String> {
     failures
 }
 
+mod memory;
 #[cfg(test)]
 mod tests;
+
+use memory::charge;
+pub use memory::{Memory, prove};

@@ -57,8 +57,8 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     /// What is counted; it outlasts the configuration.
     pub store: Arc<Store>,
-    /// Which webhook deliveries were accepted, likewise.
-    pub replays: Arc<Replays>,
+    /// Which webhook deliveries were accepted, likewise; none until there is a webhook.
+    pub replays: Option<Arc<Replays>>,
     registry: Registry,
     routes: Vec<RouteMetrics>,
     nowhere: RouteMetrics,
@@ -70,7 +70,7 @@ impl Live {
     pub fn new(
         snapshot: Arc<Snapshot>,
         store: Arc<Store>,
-        replays: Arc<Replays>,
+        replays: Option<Arc<Replays>>,
         registry: &Registry,
     ) -> Self {
         let routes =

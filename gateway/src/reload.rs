@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use certs::Store;
 use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
@@ -18,7 +19,9 @@ use crate::edge::{self, EdgeSettings};
 use crate::identity;
 use crate::metrics::{Registry, Reload};
 use crate::pipeline::Live;
+use crate::replays::{Replays, Server};
 use crate::snapshot::{Site, Snapshot};
+use crate::state;
 use crate::upstream::resolve;
 
 /// How often files are looked at. Polling sees what notifications miss: Kubernetes swaps a symbolic link.
@@ -107,17 +110,14 @@ impl Reloader {
         let snapshot = loaded.snapshot;
         resolve::first(&snapshot.upstreams).await;
         resolve::keep(&snapshot.upstreams);
-        let state = state(&self.path, &snapshot);
+        let state = folder(&self.path, &snapshot);
         identity::open(&snapshot.identities, &current.snapshot.identities, &state, &self.registry).await;
+        let replays =
+            replays(&self.path, &snapshot, &current.store, current.replays.clone(), &self.registry).await?;
         self.store.replace(loaded.certificates);
         announce(&snapshot, &self.store, &self.registry);
         self.settings.store(Arc::new(settings));
-        self.live.store(Arc::new(Live::new(
-            snapshot,
-            Arc::clone(&current.store),
-            Arc::clone(&current.replays),
-            &self.registry,
-        )));
+        self.live.store(Arc::new(Live::new(snapshot, Arc::clone(&current.store), replays, &self.registry)));
         self.files = loaded.files;
         Ok(())
     }
@@ -135,6 +135,49 @@ impl Reloader {
     }
 }
 
+/// How long a delivery may take at most until another replica may think that the one that has it is gone.
+const LEASE: Duration = Duration::from_mins(10);
+/// How many deliveries of webhooks are remembered at most.
+const DELIVERIES: usize = 1_000_000;
+
+/// The server that replicas share, for the memory of deliveries.
+struct Together(Arc<state::Store>);
+
+#[async_trait]
+impl Server for Together {
+    async fn eval(&self, script: &'static str, keys: &[String], args: &[String]) -> Result<i64, String> {
+        self.0.eval(script, keys, args).await
+    }
+}
+
+/// Which deliveries were accepted before, by this machine's gateways or by all that share a store; opened when there is
+/// a webhook for the first time.
+///
+/// # Errors
+/// A sentence, when it cannot be told.
+pub(crate) async fn replays(
+    path: &Path,
+    snapshot: &Snapshot,
+    counters: &Arc<state::Store>,
+    known: Option<Arc<Replays>>,
+    registry: &Registry,
+) -> Result<Option<Arc<Replays>>, String> {
+    if known.is_some() || !snapshot.table.routes().iter().any(|route| route.webhook.is_some()) {
+        return Ok(known);
+    }
+    if counters.is_shared() {
+        let replays = Replays::shared(Arc::new(Together(Arc::clone(counters))), LEASE, registry);
+        if let Some(caution) = replays.caution().await {
+            warn!("{caution}");
+        }
+        return Ok(Some(Arc::new(replays)));
+    }
+    let (folder, registry) = (folder(path, snapshot), registry.clone());
+    let opening = tokio::task::spawn_blocking(move || Replays::open(&folder, DELIVERIES, &registry)).await;
+    let opened = opening.unwrap_or_else(|_| Err("opening what was accepted ended unexpectedly".to_owned()));
+    opened.map(|replays| Some(Arc::new(replays)))
+}
+
 /// What the edge goes by.
 pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSettings, String> {
     let tls = snapshot.site.https.as_ref().map(|https| {
@@ -149,7 +192,7 @@ pub(crate) fn settings(snapshot: &Snapshot, store: &Arc<Store>) -> Result<EdgeSe
 }
 
 /// The state folder of the configuration file at `path`.
-pub(crate) fn state(path: &Path, snapshot: &Snapshot) -> PathBuf {
+pub(crate) fn folder(path: &Path, snapshot: &Snapshot) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).join(&snapshot.state.path)
 }
 

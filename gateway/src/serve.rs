@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use certs::Store;
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
@@ -25,7 +24,6 @@ use crate::identity;
 use crate::metrics::Registry;
 use crate::pipeline::{Doorkeeper, Gateway, Live};
 use crate::reload::{self, Reloader};
-use crate::replays::{Replays, Server};
 use crate::snapshot::Snapshot;
 use crate::sockets::{self, Sockets};
 use crate::state;
@@ -108,13 +106,14 @@ async fn serve(
     resolve::first(&snapshot.upstreams).await;
     resolve::keep(&snapshot.upstreams);
     let registry = Registry::new();
-    identity::open(&snapshot.identities, &[], &reload::state(&path, &snapshot), &registry).await;
+    identity::open(&snapshot.identities, &[], &reload::folder(&path, &snapshot), &registry).await;
     let log =
         AccessLog::start(target(&snapshot.log.to)).map_err(system("the access log cannot be opened"))?;
     let log = Arc::new(log);
-    let store = state::Store::open(terms(&snapshot), &reload::state(&path, &snapshot), &registry).await;
+    let store = state::Store::open(terms(&snapshot), &reload::folder(&path, &snapshot), &registry).await;
     let counters = Arc::new(store.map_err(StartError::System)?);
-    let replays = replays(&path, &snapshot, &counters, &registry).await?;
+    let replays = reload::replays(&path, &snapshot, &counters, None, &registry).await;
+    let replays = replays.map_err(StartError::System)?;
     let live = Live::new(Arc::clone(&snapshot), Arc::clone(&counters), replays, &registry);
     let live = Arc::new(ArcSwap::from_pointee(live));
     let store = Arc::new(Store::new(loaded.certificates));
@@ -225,42 +224,6 @@ fn server_conf(snapshot: &Snapshot) -> ServerConf {
         max_retries: MOST_TRIES,
         ..ServerConf::default()
     }
-}
-
-/// How long a delivery may take at most until another replica may think that the one that has it is gone.
-const LEASE: Duration = Duration::from_mins(10);
-/// How many deliveries of webhooks are remembered at most.
-const DELIVERIES: usize = 1_000_000;
-
-/// The server that replicas share, for the memory of deliveries.
-struct Together(Arc<state::Store>);
-
-#[async_trait]
-impl Server for Together {
-    async fn eval(&self, script: &'static str, keys: &[String], args: &[String]) -> Result<i64, String> {
-        self.0.eval(script, keys, args).await
-    }
-}
-
-/// Which deliveries were accepted before: by this machine's gateways, or by all that share a store.
-async fn replays(
-    path: &Path,
-    snapshot: &Snapshot,
-    counters: &Arc<state::Store>,
-    registry: &Registry,
-) -> Result<Arc<Replays>, StartError> {
-    if counters.is_shared() {
-        let replays = Replays::shared(Arc::new(Together(Arc::clone(counters))), LEASE, registry);
-        if let Some(caution) = replays.caution().await {
-            warn!("{caution}");
-        }
-        return Ok(Arc::new(replays));
-    }
-    let folder = reload::state(path, snapshot);
-    let registry = registry.clone();
-    let opening = tokio::task::spawn_blocking(move || Replays::open(&folder, DELIVERIES, &registry)).await;
-    let opened = opening.unwrap_or_else(|_| Err("opening what was accepted ended unexpectedly".to_owned()));
-    opened.map(Arc::new).map_err(StartError::System)
 }
 
 /// How counters are kept.

@@ -19,7 +19,7 @@ use crate::edge::Connection;
 use crate::mends::Loan;
 use crate::mends::unasked_101::Interim;
 use crate::metrics::{Counted, Outcome, RouteMetrics};
-use crate::replays::Reservation;
+use crate::replays::{ReplayError, Reservation};
 use crate::state::Admission;
 use crate::upstream::clock::Watch;
 use crate::upstream::{InFlight, Server};
@@ -133,7 +133,10 @@ impl Passing {
         };
         let (keys, ttl_ms) = prove::keys(&verified);
         let from = Instant::now();
-        let answer = self.live.replays.reserve(&keys, ttl_ms, self.visit.now_ms).await;
+        let answer = match &self.live.replays {
+            Some(replays) => replays.reserve(&keys, ttl_ms, self.visit.now_ms).await,
+            None => Err(ReplayError::Unavailable),
+        };
         self.waited += from.elapsed();
         let (way, reservation) = prove::reserved(&mut self.visit, answer)?;
         self.reservation = reservation;
