@@ -11,7 +11,7 @@ use super::run::Given;
 use super::{Call, ListNode, Node, network};
 
 impl Call {
-    /// Its value; nothing, if that is missing.
+    /// Its value; nothing, if that is missing. An arm for each function, so that it is read as their table.
     pub(super) fn value<'v>(&'v self, facts: &'v Facts<'_>, given: Given<'v>) -> Option<Value<'v>> {
         let text = |node: &'v Node, given| node.value(facts, given).and_then(Value::into_text);
         let plain = |node: &'v Node| node.value(facts, Given::Nothing).and_then(Value::into_text);

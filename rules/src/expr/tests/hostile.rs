@@ -96,6 +96,16 @@ thread_local! {
     };
 }
 
+/// A snapshot is shared by all threads.
+#[test]
+fn what_is_compiled_can_be_shared() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Condition>();
+    shared::<Formula>();
+    shared::<Index>();
+    shared::<Candidates>();
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in any::<String>()) {
