@@ -17,7 +17,7 @@ pub(crate) fn of(program: &Path, arguments: &[&str], times: usize) -> Fallible<C
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*identity*measured*"])
+        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*::measured*"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .args(arguments)
