@@ -15,6 +15,7 @@ use super::few::Few;
 
 pub(super) use self::stripe::Mark;
 
+mod shelf;
 mod stripe;
 #[cfg(test)]
 mod tests;
@@ -185,6 +186,10 @@ struct Held<'a> {
 }
 impl<'a> Held<'a> {
     fn lock(table: &'a Embedded, asks: &[Ask]) -> Self {
+        let locked = |number| (number, lock(table.nth(number)));
+        if let [ask] = asks {
+            return Self { table, first: locked(table.number(ask.key)), others: Few::new() };
+        }
         let mut wanted = [0_u64; STRIPES / 64];
         for ask in asks {
             let number = table.number(ask.key);
@@ -196,7 +201,6 @@ impl<'a> Held<'a> {
             .into_iter()
             .enumerate()
             .flat_map(|(index, word)| bits(word).map(move |bit| index * 64 + bit));
-        let locked = |number| (number, lock(table.nth(number)));
         let first = locked(numbers.next().unwrap_or(0));
         Self { table, first, others: numbers.map(locked).collect() }
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
 use rules::secret::Secret;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// What happens to a request while the shared store does not answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,9 +73,14 @@ fn client(info: ConnectionInfo, ca: Option<&[u8]>) -> Result<Client, String> {
     let unusable = |_| "the URL of the shared store cannot be used".to_owned();
     match (ca, info.addr()) {
         (Some(ca), ConnectionAddr::TcpTls { .. }) => {
+            let unreadable = || "the authority of the shared store is not a certificate in PEM".to_owned();
+            // The library takes a file without any for one that trusts nobody.
+            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
+            if found.map_or(0, |found| found.len()) == 0 {
+                return Err(unreadable());
+            }
             let certificates = TlsCertificates { client_tls: None, root_cert: Some(ca.to_vec()) };
-            Client::build_with_tls(info, certificates)
-                .map_err(|_| "the authority of the shared store is not a certificate in PEM".to_owned())
+            Client::build_with_tls(info, certificates).map_err(|_| unreadable())
         }
         (Some(_), _) => {
             Err("an authority is given for a shared store without TLS: write `rediss://`".to_owned())

@@ -89,24 +89,14 @@ impl Log {
     /// Drops what left the window by `now`, and has nothing lie in the future.
     pub(super) fn settle(&mut self, latest: i64, now: i64, window: i64) {
         let left = |time: u32| whole(latest, time).saturating_add(window) <= now;
-        let (went_back, at) = (now < latest, low(now));
-        let earlier = |time: &mut u32| {
-            if went_back && whole(latest, *time) > now {
-                *time = at;
-            }
-        };
         match self {
             Self::Few { len, times } => {
-                let gone = kept(*len, times).partition_point(|time| left(*time));
+                let gone = kept(*len, times).iter().take_while(|time| left(**time)).count();
                 drop_oldest(len, times, gone);
-                times.iter_mut().take(usize::from(*len)).for_each(earlier);
             }
             Self::Exact(times) => {
-                let gone = times.partition_point(|time| left(*time));
-                times.drain(..gone);
-                times.iter_mut().for_each(earlier);
-                if times.is_empty() {
-                    *self = Self::default();
+                while times.front().is_some_and(|time| left(*time)) {
+                    times.pop_front();
                 }
             }
             Self::Runs(runs) => {
@@ -114,11 +104,29 @@ impl Log {
                     runs.total = runs.total.saturating_sub(run.count);
                     runs.list.pop_front();
                 }
+            }
+        }
+        if self.count() == 0 {
+            *self = Self::default();
+        } else if now < latest {
+            self.turn_back(latest, now);
+        }
+    }
+
+    /// Has nothing lie after `now`.
+    fn turn_back(&mut self, latest: i64, now: i64) {
+        let at = low(now);
+        let earlier = |time: &mut u32| {
+            if whole(latest, *time) > now {
+                *time = at;
+            }
+        };
+        match self {
+            Self::Few { len, times } => times.iter_mut().take(usize::from(*len)).for_each(earlier),
+            Self::Exact(times) => times.iter_mut().for_each(earlier),
+            Self::Runs(runs) => {
                 runs.began = runs.began.min(now);
                 runs.list.iter_mut().map(|run| &mut run.last).for_each(earlier);
-                if runs.list.is_empty() {
-                    *self = Self::default();
-                }
             }
         }
     }

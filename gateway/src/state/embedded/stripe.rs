@@ -2,6 +2,8 @@
 
 use rules::meter::{Ask, Counter, CounterKey, Full, Meter, Note, Rest, Standing};
 
+use super::shelf::Shelf;
+
 /// How many are looked at for the one that matters least: here and there, as neighbours are often alike.
 const SAMPLE: usize = 32;
 /// How many are looked at with each new counter, so that what is over does not wait for the table to be full.
@@ -66,9 +68,9 @@ pub(super) enum Room {
 pub(super) struct Stripe {
     /// Places of `entries`, plus one; 0 is free. Open addressing; at most three quarters are taken.
     slots: Box<[u32]>,
-    entries: Vec<Entry>,
+    entries: Shelf<Entry>,
     /// One for each entry. By themselves, since they are walked over.
-    marks: Vec<Mark>,
+    marks: Shelf<Mark>,
     most: usize,
     /// Where the sweep continues.
     hand: usize,
@@ -83,8 +85,8 @@ impl Stripe {
         let slots = vec![0; 16].into_boxed_slice();
         Self {
             slots,
-            entries: Vec::new(),
-            marks: Vec::new(),
+            entries: Shelf::new(),
+            marks: Shelf::new(),
             most,
             hand: 0,
             dice: 0x9e37_79b9_7f4a_7c15,
@@ -260,12 +262,6 @@ impl Stripe {
     fn insert(&mut self, key: [u64; 2], mark: Mark) {
         if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
-        }
-        if self.entries.len() == self.entries.capacity() {
-            // By an eighth: the last doubling would leave half of it empty.
-            let more = (self.entries.len() / 8 + 8).min(self.most.saturating_sub(self.entries.len()).max(1));
-            self.entries.reserve_exact(more);
-            self.marks.reserve_exact(more);
         }
         self.entries.push(Entry { key, counter: Counter::new() });
         self.marks.push(mark);
