@@ -15,6 +15,7 @@ mod bodies_arrive_unchanged;
 mod broken_files;
 mod browsers;
 mod cannot_be_open;
+mod cloudflare_rules;
 mod commands;
 mod cookie_sessions;
 mod cross_site;

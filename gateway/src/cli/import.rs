@@ -24,6 +24,7 @@ mod lists;
 mod order;
 mod phases;
 mod report;
+mod sound;
 mod terraform;
 mod translate;
 mod yaml;
@@ -73,9 +74,9 @@ struct Cloudflare {
     /// The zone that is meant, where Terraform keeps several.
     #[arg(long, value_name = "ID")]
     zone: Option<String>,
-    /// The file of addresses that the result shall name, for rules that ask where a client is.
+    /// The files of addresses that the result shall name, for rules that ask where a client is.
     #[arg(long, value_name = "FILE")]
-    geo: Option<String>,
+    geo: Vec<String>,
 }
 
 /// What is done instead of a challenge.
@@ -92,7 +93,7 @@ enum Replacement {
 struct Options {
     challenge_as: Option<Replacement>,
     upstream: Option<String>,
-    geo: Option<String>,
+    geo: Vec<String>,
 }
 
 fn list_argument(text: &str) -> Result<(String, PathBuf), String> {
@@ -151,8 +152,10 @@ fn imported(export: &Export, options: &Options, report: &mut Report) -> Result<S
     }
     let order = order::order(&export.rulesets, report);
     let rules = translate::translate(&order, &export.lists, options, report);
-    let lists = lists::lines(&export.lists, &rules, report);
-    Ok(file::write(&rules, &lists, options))
+    let mut lists = lists::kept(&export.lists, &rules, report);
+    let compiled = lists.compile(report);
+    let rules = sound::settle(rules, &compiled, options, report);
+    Ok(file::write(&rules, &lists.lines(&rules), options))
 }
 
 /// Rules of a zone are for its hosts: those of two zones cannot run one after the other.

@@ -52,7 +52,9 @@ pub(super) fn deed(
                 .to_owned())
         }
         ("log" | "challenge" | "js_challenge" | "managed_challenge", _) if limits => {
-            Err("a limit that only logs has no counterpart here".to_owned())
+            let mut keys = limit(rule, options, changed)?;
+            keys.insert(1, ("mode", Yaml::text("observe")));
+            Ok(Deed::Keys(keys))
         }
         ("log" | "challenge" | "js_challenge" | "managed_challenge", _) => Ok(Deed::Keys(action("log"))),
         ("skip" | "allow" | "bypass", _) => Ok(Deed::Skip),
@@ -101,7 +103,8 @@ fn block(rule: &Rule, name: &str, changed: &mut Vec<String>) -> Keys {
     rest(response, &["status_code", "content", "content_type"], changed);
     keys.extend(number(response, "status_code").map(|status| ("status", Yaml::word(status))));
     keys.extend(text(response, "content").map(|body| ("body", Yaml::text(body))));
-    keys.extend(text(response, "content_type").map(|kind| ("content_type", Yaml::text(kind))));
+    let kind = text(response, "content_type").filter(|_| text(response, "content").is_some());
+    keys.extend(kind.map(|kind| ("content_type", Yaml::text(kind))));
     keys
 }
 
@@ -162,10 +165,10 @@ fn characteristics(
         };
         for field in expression::fields(key) {
             match standing(field) {
-                Standing::Constant(why) | Standing::Unknown(why) => {
+                Standing::Constant(why) => {
                     return Err(format!("it counts by `{field}`: {why}"));
                 }
-                Standing::Place if options.geo.is_none() => {
+                Standing::Place if options.geo.is_empty() => {
                     return Err(format!(
                         "it counts by `{field}`: name a file of addresses with `--geo FILE`"
                     ));
@@ -176,6 +179,10 @@ fn characteristics(
         if !per.iter().any(|known| known == key) {
             per.push(key.to_owned());
         }
+    }
+    if per.is_empty() {
+        // All requests share one counter.
+        per.push("cf.colo.id".to_owned());
     }
     Ok(per)
 }

@@ -7,22 +7,18 @@ pub(super) enum Standing {
     Known,
     /// It says the same for every request, for this reason.
     Constant(&'static str),
-    /// It cannot be named, for this reason.
-    Unknown(&'static str),
     /// It says the same once a file of addresses is configured.
     Place,
     /// It says the same, and an operator should know this.
     Told(&'static str),
 }
 
-use Standing::{Constant, Known, Place, Told, Unknown};
+use Standing::{Constant, Known, Place, Told};
 
 const BOTS: &str = "nobody tells bots from people here";
 const SCANS: &str = "bodies are not scanned here";
 const HANDSHAKE: &str = "the handshake is not measured here";
-const KEPT: &str = "the certificate itself is not kept after the handshake";
 const SITES: &str = "this is not one of many places";
-const PACKETS: &str = "packets are not seen here, only requests";
 const TIMES: &str = "times are not told to expressions here";
 const CLAIMS: &str =
     "the claims of a token stand under the name of the identity that verified it: configure one of that name";
@@ -38,18 +34,11 @@ const TABLE: &[(&str, Standing)] = &[
     ("cf.waf", Constant(SCANS)),
     ("cf.llm", Constant(SCANS)),
     ("cf.api_gateway", Constant("interfaces are described by a route's own keys here")),
-    ("cf.schema_validation", Unknown("interfaces are described by a route's own keys here")),
     ("cf.response", Constant("the upstream's error pages are passed on as they are")),
     ("cf.tls_client_hello_length", Constant(HANDSHAKE)),
     ("cf.tls_client_extensions", Constant(HANDSHAKE)),
     ("cf.tls_ciphers", Constant(HANDSHAKE)),
     ("cf.tls_client_random", Constant(HANDSHAKE)),
-    ("cf.tls_client_auth.cert_fingerprint_sha1", Unknown(KEPT)),
-    ("cf.tls_client_auth.cert_issuer_serial", Unknown(KEPT)),
-    ("cf.tls_client_auth.cert_ski", Unknown(KEPT)),
-    ("cf.tls_client_auth.cert_issuer_ski", Unknown(KEPT)),
-    ("cf.tls_client_auth.cert_rfc9440", Unknown(KEPT)),
-    ("cf.tls_client_auth.cert_chain", Unknown(KEPT)),
     ("cf.timings", Constant(TIMES)),
     ("cf.edge.l4", Constant("connections are not measured here")),
     ("cf.edge.client_port", Constant("the client's port is not told to expressions here")),
@@ -57,16 +46,6 @@ const TABLE: &[(&str, Standing)] = &[
     ("cf.hostname.metadata", Constant("there is no metadata of hosts here")),
     ("cf.colo", Constant(SITES)),
     ("cf.metal", Constant(SITES)),
-    ("cf.zone.name", Unknown("there are no zones here: compare `http.host`")),
-    ("cf.unique_visitor_id", Unknown("visitors are not told apart by a cookie here: use `ip.src`")),
-    ("ip.dst", Unknown(PACKETS)),
-    ("ip.proto", Unknown(PACKETS)),
-    ("ip.len", Unknown(PACKETS)),
-    ("ip.ttl", Unknown(PACKETS)),
-    ("ip.hdr_len", Unknown(PACKETS)),
-    ("tcp.", Unknown(PACKETS)),
-    ("udp.", Unknown(PACKETS)),
-    ("icmp.", Unknown(PACKETS)),
     ("ip.src.", Place),
     ("ip.geoip.", Place),
     ("http.request.jwt.claims", Told(CLAIMS)),

@@ -49,8 +49,9 @@ pub(super) fn write(rules: &[Made], lists: &str, options: &Options) -> String {
         let servers = Yaml::Map(vec![("servers".to_owned(), Yaml::texts([upstream.clone()]))]);
         parts.push(format!("{HEAD}  {}\n", servers.entry(2, "origin")));
     }
-    if let Some(geo) = &options.geo {
-        parts.push(format!("# Where addresses are.\n{}\n", Yaml::text(geo.clone()).entry(0, "geo")));
+    if !options.geo.is_empty() {
+        let geo = Yaml::texts(options.geo.iter().map(String::as_str));
+        parts.push(format!("# Where addresses are.\n{}\n", geo.entry(0, "geo")));
     }
     if !lists.is_empty() {
         parts.push(format!("lists:\n{lists}\n"));
@@ -67,7 +68,7 @@ pub(super) fn write(rules: &[Made], lists: &str, options: &Options) -> String {
 }
 
 /// A rule; as a comment if it is disabled.
-fn rule(made: &Made) -> String {
+pub(super) fn rule(made: &Made) -> String {
     let about = made.comment.as_deref().map(line).unwrap_or_default();
     let mut lines = match (made.enabled, about.as_str()) {
         (true, "") => Vec::new(),
@@ -83,7 +84,7 @@ fn rule(made: &Made) -> String {
     ];
     for (index, (key, value)) in own.iter().chain(&made.keys).enumerate() {
         let dash = if index == 0 { "- " } else { "  " };
-        let entry = format!("{dash}{}", value.entry(4, key));
+        let entry = format!("{dash}{}", value.entry(2, key));
         lines.extend(entry.lines().map(|line| format!("  {mark}{line}").trim_end().to_owned()));
     }
     lines.push(String::new());

@@ -54,6 +54,12 @@ impl Report {
         }
     }
 
+    /// Takes back what was said of something that is lost after all.
+    pub(super) fn forget(&mut self, about: &str) {
+        let about = line(about);
+        self.remarks.retain(|remark| remark.about != about);
+    }
+
     /// Whether everything that did something still does it.
     pub(super) fn is_complete(&self) -> bool {
         self.remarks.iter().all(|remark| remark.weight == Weight::Told)
@@ -89,7 +95,8 @@ impl fmt::Display for Report {
         }
         let plural = |count: usize| if count == 1 { "rule" } else { "rules" };
         write!(f, "{} {} carried over", self.rules, plural(self.rules))?;
-        let lost = self.remarks.iter().filter(|remark| remark.weight == Weight::Lost).count();
+        let is_lost = |remark: &&Remark| remark.weight == Weight::Lost && remark.about.starts_with("rule ");
+        let lost = self.remarks.iter().filter(is_lost).count();
         if lost > 0 {
             write!(f, ", {lost} not")?;
         }

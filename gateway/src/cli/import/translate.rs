@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::actions::{Deed, Keys, deed};
 use super::export::List;
 use super::fields::{Standing, standing};
-use super::order::{Names, Order, Step, label, word};
+use super::order::{Names, Order, Skipped, Step, label, word};
 use super::report::{Report, line};
 use super::yaml::Yaml;
 use super::{Options, bulk, expression};
@@ -20,6 +20,10 @@ pub(super) struct Made {
     pub(super) group: String,
     pub(super) when: String,
     pub(super) keys: Keys,
+    /// How reports name it.
+    pub(super) about: String,
+    /// What it skips, if it does: its keys follow from this and from the rules that there are.
+    skip: Option<Skipped>,
 }
 
 /// Translates rules.
@@ -29,8 +33,7 @@ pub(super) fn translate(
     options: &Options,
     report: &mut Report,
 ) -> Vec<Made> {
-    let mut making =
-        Making { order, lists, options, made: Vec::new(), names: Names::default(), skips: Vec::new() };
+    let mut making = Making { order, lists, options, made: Vec::new(), names: Names::default() };
     for (index, step) in order.steps.iter().enumerate() {
         if step.enabled {
             making.step(index, step, report);
@@ -40,8 +43,6 @@ pub(super) fn translate(
             report.disabled += 1;
         }
     }
-    making.finish(report);
-    report.rules = making.made.iter().filter(|made| made.enabled).count();
     making.made
 }
 
@@ -51,8 +52,6 @@ struct Making<'o, 'e> {
     options: &'o Options,
     made: Vec<Made>,
     names: Names,
-    /// The rules that skip: each with its place in the order.
-    skips: Vec<(usize, usize)>,
 }
 
 impl Making<'_, '_> {
@@ -71,10 +70,11 @@ impl Making<'_, '_> {
         let when = expression::without_zones(&expression::all(conditions));
         let name = self.name(step);
         let phase = group.name.clone();
+        let mut skip = None;
         let rules = match deed {
             Deed::Keys(keys) => vec![(name, when, keys)],
             Deed::Skip => {
-                self.skips.push((self.made.len(), index));
+                skip = Some(self.skip(index, &about, report));
                 vec![(name, when, Vec::new())]
             }
             Deed::Redirects(list) => match self.redirects(&list, step, &when, report, &about) {
@@ -82,11 +82,8 @@ impl Making<'_, '_> {
                 Err(why) => return report.lost(about, why),
             },
         };
-        if let Some(why) = rules.iter().find_map(|(_, when, keys)| self.weigh(when, keys, &about, report)) {
-            if matches!(self.skips.last(), Some((at, _)) if *at == self.made.len()) {
-                self.skips.pop();
-            }
-            return report.lost(about, why);
+        for (_, when, keys) in &rules {
+            self.weigh(when, keys, &about, report);
         }
         for what in changed {
             report.changed(about.as_str(), what);
@@ -94,26 +91,26 @@ impl Making<'_, '_> {
         let comment = comment(step);
         for (name, when, keys) in rules {
             let name = self.names.give(&name);
-            let comment = comment.clone();
-            self.made.push(Made { name, comment, enabled: step.enabled, group: phase.clone(), when, keys });
+            let (comment, about, group) = (comment.clone(), about.clone(), phase.clone());
+            let skip = skip.clone();
+            self.made.push(Made { name, comment, enabled: step.enabled, group, when, keys, about, skip });
         }
     }
 
-    /// Looks at the fields that a rule names. Returns why it cannot be a rule here.
-    fn weigh(&self, when: &str, keys: &Keys, about: &str, report: &mut Report) -> Option<String> {
+    /// Looks at the fields that a rule names.
+    fn weigh(&self, when: &str, keys: &Keys, about: &str, report: &mut Report) {
         let mut formulas = vec![when];
         formulas.extend(keys.iter().flat_map(|(key, value)| expressions(key, value)));
         let fields: BTreeSet<&str> = formulas.into_iter().flat_map(expression::fields).collect();
         let places = fields.iter().filter(|field| standing(field) == Standing::Place);
         let places = places.map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
-        if !places.is_empty() && self.options.geo.is_none() {
+        if !places.is_empty() && self.options.geo.is_empty() {
             report
                 .told(about, format!("{places}: known once `geo:` names a file of addresses (`--geo FILE`)"));
         }
         for field in fields {
             match standing(field) {
                 Standing::Known | Standing::Place => {}
-                Standing::Unknown(why) => return Some(format!("it needs `{field}`: {why}")),
                 Standing::Constant(why) => {
                     let what = format!(
                         "`{field}` is the same for every request here, so it acts never or always: {why}"
@@ -123,7 +120,6 @@ impl Making<'_, '_> {
                 Standing::Told(why) => report.told(about, why),
             }
         }
-        None
     }
 
     fn redirects(
@@ -165,28 +161,27 @@ impl Making<'_, '_> {
             .unwrap_or_else(|| format!("rule-{}", self.made.len() + 1))
     }
 
-    /// Says what skips pass over: only groups that have rules.
-    fn finish(&mut self, report: &mut Report) {
-        let mut alive: BTreeSet<String> = BTreeSet::new();
-        let mut at = self.made.len();
-        let mut skips = std::mem::take(&mut self.skips);
-        // From the end, so that `alive` is what is still to come.
-        while let Some(made) = at.checked_sub(1).and_then(|index| self.made.get_mut(index)) {
-            at -= 1;
-            if let Some((_, index)) = skips.pop_if(|(skip, _)| *skip == at) {
-                let (skipped, foreign) = self.order.skipped(index);
-                let groups: Vec<_> =
-                    skipped.groups.into_iter().filter(|group| alive.contains(group)).collect();
-                let old = self.order.steps.get(index).is_some_and(|step| step.rule.action == "allow");
-                made.keys = skip(skipped.rest || old, groups);
-                if made.enabled && !foreign.is_empty() {
-                    let about = format!("rule `{}` ({})", made.name, made.group);
-                    report.told(about, format!("what it skips is not here: {}", foreign.join(", ")));
-                }
-            }
-            if made.enabled {
-                alive.insert(made.group.clone());
-            }
+    /// What the rule at `index` skips.
+    fn skip(&self, index: usize, about: &str, report: &mut Report) -> Skipped {
+        let (mut skipped, foreign) = self.order.skipped(index);
+        if !foreign.is_empty() {
+            report.told(about, format!("what it skips is not here: {}", foreign.join(", ")));
+        }
+        // Whom the old firewall rules allowed, none of those below could stop.
+        skipped.rest |= self.order.steps.get(index).is_some_and(|step| step.rule.action == "allow");
+        skipped
+    }
+}
+
+/// Says what skips pass over: only groups that have rules to come.
+pub(super) fn prune(made: &mut [Made]) {
+    let mut alive: BTreeSet<String> = BTreeSet::new();
+    for made in made.iter_mut().rev() {
+        if let Some(Skipped { rest, groups }) = &made.skip {
+            made.keys = skip(*rest, groups.iter().filter(|group| alive.contains(*group)).cloned().collect());
+        }
+        if made.enabled {
+            alive.insert(made.group.clone());
         }
     }
 }

@@ -26,7 +26,7 @@ impl Yaml {
     }
 
     /// On one line.
-    fn flow(&self) -> String {
+    pub(super) fn flow(&self) -> String {
         match self {
             Self::Word(word) => word.clone(),
             Self::Text(text) => quoted(text, true),

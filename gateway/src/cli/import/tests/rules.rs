@@ -43,8 +43,8 @@ fn challenges_are_what_is_said() {
             made(std::slice::from_ref(&limited), &challenged(Replacement::Block)).only()["action"],
             json!("limit")
         );
-        let result = made(std::slice::from_ref(&limited), &challenged(Replacement::Log));
-        assert!(result.lost().contains("only logs"), "{}", result.report);
+        let only = made(std::slice::from_ref(&limited), &challenged(Replacement::Log)).only();
+        assert_eq!((&only["action"], &only["mode"]), (&json!("limit"), &json!("observe")));
     }
 }
 
@@ -60,7 +60,7 @@ fn limits_have_all_they_need() {
         plain
     );
     assert_eq!(only(json!({ "mitigation_timeout": 86400 }))["for"], json!("1d"));
-    assert_eq!(only(json!({ "characteristics": ["cf.colo.id"] }))["per"], json!([]));
+    assert_eq!(only(json!({ "characteristics": ["cf.colo.id"] }))["per"], json!(["cf.colo.id"]));
     assert_eq!(
         only(
             json!({ "characteristics": ["http.request.cookies[\"c\"]", "lookup_json_string(http.request.body.raw, \"k\")"] })
@@ -80,9 +80,12 @@ fn limits_have_all_they_need() {
         let result = import(&limit(&parameters));
         assert!(result.lost().contains(why), "{}", result.report);
     }
-    let geo = Options { geo: Some("g".to_owned()), ..Options::default() };
+    let geo = Options { geo: vec!["g".to_owned()], ..Options::default() };
     let result = made(&[limit(&json!({ "characteristics": ["ip.src.asnum"] }))], &geo);
     assert_eq!(result.only()["per"], json!(["ip.src.asnum"]));
+    let mut logged = limit(&json!({}));
+    logged["rules"][0]["action"] = json!("log");
+    assert_eq!(import(&logged).only()["mode"], json!("observe"));
     let mut bare = limit(&json!({}));
     bare["rules"][0].as_object_mut().unwrap().remove("ratelimit");
     assert!(import(&bare).lost().contains("no `ratelimit`"));
@@ -195,6 +198,61 @@ fn what_only_cloudflare_knows_is_told() {
         json!({ "action": "block", "action_parameters": { "response": { "status_code": 403, "later": 1 } } }),
     ));
     assert!(unknown.told(Weight::Changed)[0].contains("`later`"), "{}", unknown.report);
+}
+
+#[test]
+fn what_would_not_load_is_lost_with_the_reason() {
+    let block = |expression: &str| json!({ "ref": "x", "action": "block", "expression": expression });
+    for (rule, why) in [
+        (block("http.host EQ \"a\""), "lower case"),
+        (block("http.hots eq \"a\""), "http.host"),
+        (block("bit_slice(http.host, 1, 2) eq 1"), "bit_slice"),
+        (block("http.response.code eq 500"), "the answer"),
+        (
+            json!({ "ref": "x", "action": "block", "expression": "ssl",
+                "action_parameters": { "response": { "status_code": 200 } } }),
+            "400 to 499",
+        ),
+    ] {
+        // A group that has lost its rules is skipped by none.
+        let skip = json!({ "ref": "s", "action": "skip", "expression": "true", "action_parameters": { "phases": ["http_ratelimit"] } });
+        let mut gone = limit(&json!({}));
+        gone["rules"][0]["expression"] = json!("nothing.of.that eq 1");
+        let result = import(&json!([ruleset(CUSTOM, &json!([skip, rule])), gone]));
+        let lost = result.told(Weight::Lost);
+        assert_eq!((lost.len(), result.names()), (2, vec!["s"]), "{}", result.report);
+        assert!(lost.iter().any(|lost| lost.contains(why)), "{why}: {lost:#?}");
+        assert_eq!(result.rules()[0]["action"], json!("log"));
+    }
+    let list = json!({ "lists": { "net": { "kind": "ip", "items": ["10.0.0.0/8", "ten", "::1"] } } });
+    let set = ruleset(CUSTOM, &json!([block("ip.src in $net"), block("http.user_agent in $net")]));
+    let result = made(&[set, list], &Options::default());
+    assert_eq!(result.read["lists"]["net"]["items"], json!(["10.0.0.0/8", "::1"]), "{}", result.text);
+    assert_eq!(result.rules().len(), 1, "{}", result.text);
+    assert!(result.told(Weight::Lost).iter().any(|lost| lost.contains("`ten`")), "{}", result.report);
+}
+
+#[test]
+fn a_header_field_that_is_the_gateways_is_left_out_alone() {
+    let headers = |names: &[(&str, &str)]| {
+        let headers: serde_json::Map<_, _> = names
+            .iter()
+            .map(|(name, operation)| ((*name).to_owned(), json!({ "operation": operation, "value": "1" })))
+            .collect();
+        let rule = json!({ "action": "rewrite", "action_parameters": { "headers": headers } });
+        import(&one("http_request_late_transform", rule))
+    };
+    let result = headers(&[
+        ("x-a", "set"),
+        ("x-forwarded-for", "set"),
+        ("content-length", "remove"),
+        ("x-b", "remove"),
+        ("host", "remove"),
+    ]);
+    assert_eq!(result.only()["request"], json!({ "set": { "x-a": "1" }, "remove": ["x-b"] }));
+    let told = result.told(Weight::Changed);
+    assert!(told[0].contains("`x-forwarded-for`") && told[0].contains("`host`"), "{told:#?}");
+    assert!(headers(&[("x-forwarded-for", "set")]).lost().contains("the gateway itself"));
 }
 
 #[test]
@@ -464,5 +522,79 @@ proptest! {
                 read_back(&text);
             }
         }
+    }
+}
+
+/// Rules that are nearly good: each part is one that Cloudflare has, and not all go together.
+fn nearly_good() -> impl Strategy<Value = Value> {
+    let expressions = [
+        "true",
+        "ssl",
+        "http.host eq \"a\"",
+        "ip.src in $net",
+        "http.user_agent in $net",
+        "cf.waf.score lt 3",
+        "lookup_json_string(http.request.body.raw, \"k\") eq \"v\"",
+        "http.response.code eq 500",
+        "not.a.field",
+        "ip.src.country eq \"T1\"",
+        "(",
+        "cf.zone.name eq \"a.example\"",
+        "any(http.request.headers[\"a\"][*] eq \"b\")",
+        "http.request.uri.path matches \"^/${HOME}\"",
+    ];
+    let parameters = [
+        json!({}),
+        json!({ "response": { "status_code": 418, "content": "x", "content_type": "text/plain" } }),
+        json!({ "response": { "status_code": 503, "content_type": "image/png" } }),
+        json!({ "ruleset": "current", "phases": ["http_ratelimit"] }),
+        json!({ "from_value": { "target_url": { "expression": "concat(\"/\", http.host)" }, "status_code": 302 } }),
+        json!({ "from_value": { "target_url": { "value": "nowhere" }, "status_code": 300 } }),
+        json!({ "uri": { "path": { "value": "/a/../b" } } }),
+        json!({ "uri": { "path": { "expression": "http.request.body.raw" }, "query": { "value": "?a" } } }),
+        json!({ "headers": { "x-a": { "operation": "set", "value": "1" }, "host": { "operation": "remove" } } }),
+        json!({ "headers": { "b d": { "operation": "set", "expression": "ssl" } } }),
+    ];
+    let limits = [
+        json!({ "characteristics": ["ip.src"], "period": 10, "requests_per_period": 1, "mitigation_timeout": 60 }),
+        json!({ "characteristics": ["http.request.headers[\"a\"]", "not.a.field"], "period": 10, "requests_per_period": 1 }),
+        json!({ "characteristics": [], "period": 7, "requests_per_period": 1, "counting_expression": "http.response.code eq 4" }),
+        json!({ "characteristics": ["ip.src"], "period": 99_999_999, "requests_per_period": u64::MAX, "mitigation_timeout": u64::MAX }),
+    ];
+    let phases = [
+        CUSTOM,
+        "http_ratelimit",
+        "http_request_transform",
+        "http_request_late_transform",
+        "http_request_dynamic_redirect",
+        "http_response_headers_transform",
+    ];
+    let actions = ["block", "log", "skip", "redirect", "rewrite", "managed_challenge"];
+    let rule = (
+        prop::sample::select(actions.to_vec()),
+        prop::sample::select(expressions.to_vec()),
+        prop::sample::select(parameters.to_vec()),
+        prop::option::of(prop::sample::select(limits.to_vec())),
+        prop::bool::weighted(0.9),
+    );
+    let rule = rule.prop_map(|(action, expression, parameters, limit, enabled)| {
+        json!({ "ref": "r", "action": action, "expression": expression, "action_parameters": parameters,
+            "ratelimit": limit, "enabled": enabled })
+    });
+    let set = (prop::sample::select(phases.to_vec()), prop::collection::vec(rule, 0..4));
+    prop::collection::vec(set.prop_map(|(phase, rules)| ruleset(phase, &Value::from(rules))), 1..4)
+        .prop_map(Value::from)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_imported_loads(export in nearly_good()) {
+        let options = Options {
+            challenge_as: Some(Replacement::Block),
+            upstream: Some("http://127.0.0.1:1".to_owned()),
+            geo: Vec::new(),
+        };
+        let result = made(&[export], &options);
+        prop_assert!(loaded(&result.text).is_ok(), "{}", loaded(&result.text).err().unwrap_or_default());
     }
 }
