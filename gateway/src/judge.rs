@@ -301,7 +301,7 @@ pub fn trial(snapshot: &Arc<Snapshot>, test: &Test) -> Trial {
 
 /// The configuration of the rule or the route's gate that refused.
 fn place(visit: &Visit, refusal: &Refusal) -> Option<Place> {
-    if let Some(name) = &refusal.rule {
+    if let Some(name) = refusal.rule() {
         let mut rules = visit.snapshot.ruleset.iter();
         return rules.find(|rule| rule.name == *name).map(|rule| rule.place.clone());
     }

@@ -160,7 +160,7 @@ impl Visit {
 
     /// The rule that decided; where none did, all that have matched.
     pub fn rule(&self) -> Option<Cow<'_, str>> {
-        if let Some(rule) = self.refusal.as_ref().and_then(|refusal| refusal.rule.as_deref()) {
+        if let Some(rule) = self.refusal.as_ref().and_then(Refusal::rule) {
             return Some(Cow::Borrowed(rule));
         }
         let matched = self.matched();

@@ -145,7 +145,14 @@ pub struct Refusal {
     /// What is wrong where in the request, for clients that can mend it.
     pub faults: Vec<Fault>,
     /// The rule that decided, where one did.
-    pub rule: Option<Arc<str>>,
+    pub by: Option<Box<ByRule>>,
+}
+
+/// A rule that refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByRule {
+    /// Its name.
+    pub rule: Arc<str>,
     /// What the operator says instead of us.
     pub words: Option<Arc<Words>>,
 }
@@ -178,21 +185,30 @@ impl Refusal {
             private: private.into(),
             fields: Vec::new(),
             faults: Vec::new(),
-            rule: None,
-            words: None,
+            by: None,
         }
     }
 
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.words.as_ref().map_or(self.code.status(), |words| words.status)
+        self.words().map_or(self.code.status(), |words| words.status)
     }
 
     /// The same refusal as a rule's, in the operator's words.
     #[must_use]
     pub fn by_rule(mut self, rule: Arc<str>, words: Option<Arc<Words>>) -> Self {
-        (self.rule, self.words) = (Some(rule), words);
+        self.by = Some(Box::new(ByRule { rule, words }));
         self
+    }
+
+    /// The rule that decided, where one did.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        self.by.as_ref().map(|by| &by.rule)
+    }
+
+    /// What the operator says instead of us.
+    pub fn words(&self) -> Option<&Words> {
+        self.by.as_ref().and_then(|by| by.words.as_deref())
     }
 
     /// The same refusal with another header field in its answer.

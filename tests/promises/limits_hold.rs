@@ -43,13 +43,13 @@ async fn the_checklists_numbers_are_kept_to_the_letter() {
     });
     let ada = token("ada", &json!({}));
     for (max, window, ask) in [
-        (5, MINUTE, Ask::post("/auth/login", "{}")),
+        (5_usize, MINUTE, Ask::post("/auth/login", "{}")),
         (20, HOUR, Ask::post("/v1/acme/conversations", r#"{"tenant_id":"acme"}"#).bearer(&ada)),
         (30, MINUTE, Ask::post("/openai/v1/chat/completions", "{}").bearer(&ada)),
         (5, MINUTE, Ask::post("/v1/acme/files", "x").bearer(&ada)),
     ] {
-        let pace = window / (2 * i64::from(max));
-        let times: Vec<i64> = (0..6 * i64::from(max)).map(|nth| nth * pace).collect();
+        let pace = window / i64::try_from(2 * max).unwrap();
+        let times: Vec<i64> = (0..6 * max).map(|nth| i64::try_from(nth).unwrap() * pace).collect();
         let records: Vec<Record> = times.iter().map(|at| Record::new(*at, ask.clone())).collect();
         let verdicts = replay(&site, &records).await;
         let passed: Vec<i64> = times
@@ -60,9 +60,9 @@ async fn the_checklists_numbers_are_kept_to_the_letter() {
             .collect();
         for from in &passed {
             let within = passed.iter().filter(|at| (*from..from + window).contains(at)).count();
-            assert!(within <= max as usize, "{}: {within} within one window", ask.target);
+            assert!(within <= max, "{}: {within} within one window", ask.target);
         }
-        assert_eq!(passed.len(), 3 * max as usize, "{}: as many as an exact window admits", ask.target);
+        assert_eq!(passed.len(), 3 * max, "{}: as many as an exact window admits", ask.target);
         let refused = verdicts.iter().find(|verdict| verdict["decision"] == "refuse").unwrap();
         assert_eq!(told(refused), "429 rate_limited");
         assert_eq!(refused["gate"], "limits");
@@ -97,14 +97,16 @@ async fn callers_are_counted_apart() {
     assert_eq!(verdicts, [ok, no, ok, ok, no, ok, ok, no, ok]);
 }
 
+/// What it is about, the route, its limit, the requests and what is told of each.
+type Case<'a> = (&'a str, &'a str, Value, Vec<Record>, &'a [&'a str]);
+const OK: &str = "200";
+const NO: &str = "429 rate_limited";
+
 /// What `per`, `each`, roles, bursts and inheritance mean, as a small file of requests each.
 #[tokio::test]
 async fn what_a_limit_says_is_what_is_counted() {
     let get = |user: &str, more: Value| Ask::get("/any/x").bearer(&token(user, &more));
     let login = |email: &str| Ask::post("/auth/login", format!(r#"{{"email":"{email}"}}"#));
-    type Case<'a> = (&'a str, &'a str, Value, Vec<Record>, &'a [&'a str]);
-    const OK: &str = "200";
-    const NO: &str = "429 rate_limited";
     let cases: Vec<Case<'_>> = vec![
         (
             "each of the two counts for itself",

@@ -47,7 +47,7 @@ pub struct RawConfig {
     /// Lists of addresses, words, hosts or numbers, by name; rules look them up as `$name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, RawList>,
-    /// MaxMind DB files that say where addresses are: countries, cities, autonomous systems.
+    /// `MaxMind` DB files that say where addresses are: countries, cities, autonomous systems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geo: Option<OneOrMany<String>>,
     /// Expressions over the request, each with what to do where it holds: the first that decides ends the request.

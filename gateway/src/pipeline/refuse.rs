@@ -57,7 +57,7 @@ pub fn preflight(visit: &Visit, head: &Parts, mut fields: HeaderMap) -> Answer {
 /// The answer to a request that is refused before there is a visit.
 pub fn words(request_id: &str, refusal: &Refusal, request: Option<&HeaderMap>) -> Answer {
     let code = refusal.code;
-    let own = refusal.words.as_ref().and_then(|words| words.body.clone());
+    let own = refusal.words().and_then(|words| words.body.clone());
     let told = if request.is_some_and(is_navigation) {
         (HeaderValue::from_static("text/html; charset=utf-8"), page(request_id, refusal))
     } else {

@@ -174,11 +174,15 @@ impl Desk {
             Ok(entered) => {
                 // If all was told anew, this was not yet.
                 round.released().for_each(|ids| self.memory.release(ids, self.owner));
-                batch.into_iter().for_each(|ask| self.decide(ask, Some(&entered), &mut round));
+                for ask in batch {
+                    self.decide(ask, Some(&entered), &mut round);
+                }
                 self.journal.append(&entered, round.frames(self.owner))
             }
             Err(error) => {
-                batch.into_iter().for_each(|ask| self.decide(ask, None, &mut round));
+                for ask in batch {
+                    self.decide(ask, None, &mut round);
+                }
                 Err(error)
             }
         };

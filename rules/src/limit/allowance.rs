@@ -24,6 +24,8 @@ const UNITS: &[(&str, u64)] = &[
     ("week", 604_800),
     ("month", 2_592_000),
 ];
+/// The most that is counted in one window.
+pub(super) const MOST: u32 = 1_000_000;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
@@ -53,6 +55,9 @@ impl FromStr for Allowance {
         };
         if max == 0 {
             return Err("0 would refuse every request: write how many may pass");
+        }
+        if max > MOST {
+            return Err("more than a million cannot be counted: write a shorter time");
         }
         if window < SHORTEST || window > LONGEST {
             return Err("write a time from a second to 31 days");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::allowance::MOST;
 use super::raw::{RawAllow, RawLimit, RawLock};
 use super::spot::KeySpot;
 use super::{Allowance, Counter, Limit, Rates};
@@ -11,7 +12,7 @@ use crate::problem::{Place, Problem};
 use crate::shapes::OneOrMany;
 
 /// The longest lock.
-const MOST: Duration = Duration::from_hours(24);
+const LONGEST_LOCK: Duration = Duration::from_hours(24);
 /// What one client usually has of IPv6.
 const IPV6_PREFIX: u8 = 64;
 
@@ -38,6 +39,12 @@ pub fn compile(name: &str, raw: &RawLimit, at: &Place) -> Result<Limit, Vec<Prob
         if written == Some(0) {
             let problem = at.key(key).problem(format!("`{key}: 0` would refuse every request"));
             problems.push(problem.remedy("write how many may be"));
+        }
+    }
+    for (key, written) in [("burst", raw.burst), ("concurrent", raw.concurrent)] {
+        if written.is_some_and(|written| written > MOST) {
+            let problem = at.key(key).problem(format!("`{key}` is out of range"));
+            problems.push(problem.remedy("write a number up to 1000000"));
         }
     }
     if raw.ipv6_prefix.is_some_and(|bits| bits == 0 || bits > 128) {
@@ -131,11 +138,15 @@ fn lock(raw: &RawLock, at: &Place, problems: &mut Vec<Problem>) -> Option<Meter>
         problems.push(problem.remedy("write how many failures lock"));
         sound = false;
     }
-    if raw.lasts.0 < Duration::from_secs(1) || raw.lasts.0 > MOST {
+    if raw.lasts.0 < Duration::from_secs(1) || raw.lasts.0 > LONGEST_LOCK {
         let problem = at.key("for").problem("the lock is out of range");
         problems.push(problem.remedy("write a time from 1s to 24h"));
         sound = false;
     }
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    sound.then(|| Meter::Lock { after: raw.after, for_ms: millis(raw.lasts.0), most_ms: millis(MOST) })
+    sound.then(|| Meter::Lock {
+        after: raw.after,
+        for_ms: millis(raw.lasts.0),
+        most_ms: millis(LONGEST_LOCK),
+    })
 }

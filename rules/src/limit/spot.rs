@@ -180,7 +180,7 @@ fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
 /// What a client writes counts without letter case and blanks around it: `Ada@x.test ` is no further account.
 fn folded(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     let trimmed = text.trim();
-    if trimmed.len() == text.len() && !trimmed.chars().any(|letter| letter.is_uppercase()) {
+    if trimmed.len() == text.len() && !trimmed.chars().any(char::is_uppercase) {
         return bytes(text);
     }
     Cow::Owned(trimmed.to_lowercase().into_bytes())

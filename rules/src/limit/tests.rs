@@ -277,9 +277,20 @@ fn allowances_are_read_as_people_write_them() {
     ] {
         assert_eq!(text.parse(), Ok(Allowance { max, window_ms }), "{text}");
     }
-    for text in
-        ["", "5", "5/", "/min", "0/min", "-1/min", "5/fortnight", "5/100ms", "5/32d", "1.5/s", "5/min/s"]
-    {
+    for text in [
+        "",
+        "5",
+        "5/",
+        "/min",
+        "0/min",
+        "-1/min",
+        "5/fortnight",
+        "5/100ms",
+        "5/32d",
+        "1.5/s",
+        "5/min/s",
+        "1000001/d",
+    ] {
         assert!(text.parse::<Allowance>().is_err(), "{text}");
     }
 }
@@ -312,6 +323,8 @@ fn what_is_wrong_is_told_at_its_place() {
         ),
         (RawLimit { burst: Some(0), ..good() }, "burst", "would refuse every request"),
         (RawLimit { concurrent: Some(0), ..good() }, "concurrent", "would refuse every request"),
+        (RawLimit { concurrent: Some(1_000_001), ..good() }, "concurrent", "out of range"),
+        (RawLimit { burst: Some(1_000_001), ..good() }, "burst", "out of range"),
         (RawLimit { ipv6_prefix: Some(0), ..good() }, "ipv6_prefix", "no such prefix"),
         (RawLimit { ipv6_prefix: Some(129), ..good() }, "ipv6_prefix", "no such prefix"),
         (RawLimit { lock: lock(0, 60), ..good() }, "lock.after", "before anybody failed"),

@@ -172,10 +172,10 @@ impl Bench<'_> {
         match raw.action {
             RawAction::Block => self.words(raw, at, StatusCode::FORBIDDEN).map(Action::Block),
             RawAction::Log => Some(Action::Log),
-            RawAction::Skip => self.skip(raw, at),
+            RawAction::Skip => Some(self.skip(raw, at)),
             RawAction::Redirect => self.redirect(raw, at),
-            RawAction::Rewrite => self.rewrite(raw, at),
-            RawAction::Headers => self.headers(raw, at),
+            RawAction::Rewrite => Some(self.rewrite(raw, at)),
+            RawAction::Headers => Some(self.headers(raw, at)),
             RawAction::Limit => self.limit(raw, at),
             RawAction::Challenge | RawAction::JsChallenge | RawAction::ManagedChallenge => {
                 self.say(
@@ -219,26 +219,24 @@ impl Bench<'_> {
         Some(Arc::new(Words { status: status?, body }))
     }
 
-    fn skip(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
-        let Some(named) = &raw.groups else { return Some(Action::Skip { rest: true, groups: Vec::new() }) };
+    fn skip(&mut self, raw: &RawRule, at: &Place) -> Action {
+        let Some(named) = &raw.groups else { return Action::Skip { rest: true, groups: Vec::new() } };
         let mut groups = Vec::new();
         for (index, name) in named.iter().enumerate() {
-            match self.groups.iter().position(|known| known == name) {
-                Some(group) => groups.extend(u16::try_from(group)),
-                None => {
-                    let known: Vec<_> =
-                        self.groups.iter().filter(|known| !known.is_empty()).copied().collect();
-                    let remedy = if known.is_empty() {
-                        "give the rules that are meant a `group`".to_owned()
-                    } else {
-                        format!("the groups are {}", known.join(", "))
-                    };
-                    let place = at.key("groups").item(index);
-                    self.say(&place, format!("there is no group `{name}`"), remedy);
-                }
+            if let Some(group) = self.groups.iter().position(|known| known == name) {
+                groups.extend(u16::try_from(group));
+                continue;
             }
+            let known: Vec<_> = self.groups.iter().filter(|known| !known.is_empty()).copied().collect();
+            let remedy = if known.is_empty() {
+                "give the rules that are meant a `group`".to_owned()
+            } else {
+                format!("the groups are {}", known.join(", "))
+            };
+            let place = at.key("groups").item(index);
+            self.say(&place, format!("there is no group `{name}`"), remedy);
         }
-        Some(Action::Skip { rest: raw.rest.unwrap_or(false), groups })
+        Action::Skip { rest: raw.rest.unwrap_or(false), groups }
     }
 
     /// The one of two keys that is written.
@@ -247,8 +245,8 @@ impl Bench<'_> {
         raw: &RawRule,
         at: &Place,
         key: &str,
-        fixed: &Option<String>,
-        made: &Option<String>,
+        fixed: Option<&String>,
+        made: Option<&String>,
     ) -> Option<Text> {
         match (fixed, made) {
             (Some(_), Some(_)) => {
@@ -274,7 +272,7 @@ impl Bench<'_> {
             self.say(at, "the redirect leads nowhere", "write `to: https://…`, or `to_expression`");
             return None;
         }
-        let to = self.text(raw, at, "to", &raw.to, &raw.to_expression);
+        let to = self.text(raw, at, "to", raw.to.as_ref(), raw.to_expression.as_ref());
         if let Some(Text::Fixed(text)) = &to {
             let sound = ["https://", "http://", "/"].iter().any(|start| text.starts_with(start))
                 && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -292,9 +290,9 @@ impl Bench<'_> {
         Some(Action::Redirect { to: to?, status, keep_query: raw.keep_query.unwrap_or(false) })
     }
 
-    fn rewrite(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
-        let path = self.text(raw, at, "path", &raw.path, &raw.path_expression);
-        let query = self.text(raw, at, "query", &raw.query, &raw.query_expression);
+    fn rewrite(&mut self, raw: &RawRule, at: &Place) -> Action {
+        let path = self.text(raw, at, "path", raw.path.as_ref(), raw.path_expression.as_ref());
+        let query = self.text(raw, at, "query", raw.query.as_ref(), raw.query_expression.as_ref());
         if [&raw.path, &raw.path_expression, &raw.query, &raw.query_expression]
             .iter()
             .all(|key| key.is_none())
@@ -315,7 +313,7 @@ impl Bench<'_> {
         {
             self.say(&at.key("query"), format!("`{text}` is not a query"), "write it without `?`, escaped");
         }
-        Some(Action::Rewrite { path, query })
+        Action::Rewrite { path, query }
     }
 
     fn limit(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {

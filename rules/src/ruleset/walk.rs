@@ -133,10 +133,11 @@ impl Ruleset {
                 continue;
             }
             match &rule.action {
-                Action::Limit(counted) if counted.is_late() => {
-                    if counted.count.as_ref().is_some_and(|count| count.holds(facts)) {
-                        walk.late.push(Late(counted.ask(rule, 1, facts, seed)));
-                    }
+                Action::Limit(counted)
+                    if counted.is_late()
+                        && counted.count.as_ref().is_some_and(|count| count.holds(facts)) =>
+                {
+                    walk.late.push(Late(counted.ask(rule, 1, facts, seed)));
                 }
                 Action::Headers(edits) if rule.stage == Stage::Reply && rule.when.holds(facts) => {
                     walk.match_rule(index);

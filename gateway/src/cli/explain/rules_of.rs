@@ -56,7 +56,7 @@ pub(super) fn matched(loaded: &Loaded, visit: &Visit, from: usize, rows: &mut Ve
 
 /// The line of the rule that refused.
 pub(super) fn rule_line(loaded: &Loaded, visit: &Visit, refusal: &Refusal) -> Option<usize> {
-    let name = refusal.rule.as_deref()?;
-    let rule = visit.snapshot.ruleset.iter().find(|rule| *rule.name == *name)?;
+    let name = refusal.rule()?;
+    let rule = visit.snapshot.ruleset.iter().find(|rule| rule.name == *name)?;
     loaded.line(&rule.place)
 }

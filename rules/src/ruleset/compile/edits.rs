@@ -11,7 +11,7 @@ use crate::ruleset::raw::{RawRequestEdits, RawResponseEdits, RawRule};
 use crate::ruleset::{Action, Text};
 
 impl Bench<'_> {
-    pub(super) fn headers(&mut self, raw: &RawRule, at: &Place) -> Option<Action> {
+    pub(super) fn headers(&mut self, raw: &RawRule, at: &Place) -> Action {
         let request =
             raw.request.as_ref().map(|edits| self.request_edits(&raw.name, edits, &at.key("request")));
         let response =
@@ -24,7 +24,7 @@ impl Bench<'_> {
                 "write `request: { set: { x-name: value } }`, or `response`",
             );
         }
-        Some(Action::Headers(Box::new(edits)))
+        Action::Headers(Box::new(edits))
     }
 
     fn request_edits(&mut self, rule: &str, raw: &RawRequestEdits, at: &Place) -> Side {
