@@ -41,7 +41,8 @@ impl Clerk {
         let (inbox, asks) = channel();
         let (syncer, dues) = channel();
         let desk = Desk::open(folder, most, to_disk.clone(), inbox.clone(), syncer)?;
-        let cannot = |error| format!("a thread for the remembered webhook deliveries cannot be started: {error}");
+        let cannot =
+            |error| format!("a thread for the remembered webhook deliveries cannot be started: {error}");
         let tell = inbox.clone();
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         named("replays-disk").spawn(move || bring(&dues, &to_disk, &tell)).map_err(cannot)?;
@@ -50,7 +51,12 @@ impl Clerk {
     }
 
     /// Asks for a reservation.
-    pub(super) async fn reserve(&self, ids: Vec<Id>, until: Second, now: Second) -> Result<Granted, ReplayError> {
+    pub(super) async fn reserve(
+        &self,
+        ids: Vec<Id>,
+        until: Second,
+        now: Second,
+    ) -> Result<Granted, ReplayError> {
         let (answer, heard) = oneshot::channel();
         let asked = self.inbox.send(Ask::Reserve { ids, until, now, answer });
         asked.map_err(|_| ReplayError::Unavailable)?;
@@ -141,7 +147,8 @@ impl Desk {
     fn run(mut self, asks: &Receiver<Ask>) {
         self.consider_draft();
         loop {
-            let patience = if self.owed.is_empty() && !self.journal.is_broken() { Duration::MAX } else { RETRY };
+            let patience =
+                if self.owed.is_empty() && !self.journal.is_broken() { Duration::MAX } else { RETRY };
             let first = match asks.recv_timeout(patience) {
                 Ok(ask) => Some(ask),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -329,7 +336,8 @@ impl Desk {
 
     /// Has the journal written anew if that is necessary, or worth it.
     fn consider_draft(&mut self) {
-        if self.drafting || !(self.journal.is_broken() || self.journal.is_long(self.memory.accepted().len())) {
+        if self.drafting || !(self.journal.is_broken() || self.journal.is_long(self.memory.accepted().len()))
+        {
             return;
         }
         self.memory.sweep(self.now);
@@ -339,7 +347,11 @@ impl Desk {
         let content = Content {
             forgotten: self.memory.forgotten(),
             taken: self.memory.taken().filter(|(id, _)| !settling.contains_key(id)).collect(),
-            accepted: self.memory.accepted().chain(settling.iter().map(|(id, until)| (*id, *until))).collect(),
+            accepted: self
+                .memory
+                .accepted()
+                .chain(settling.iter().map(|(id, until)| (*id, *until)))
+                .collect(),
         };
         let (plan, tell) = (self.journal.plan(content), self.inbox.clone());
         let write = move || {

@@ -115,11 +115,7 @@ pub(super) fn next(bytes: &[u8]) -> Next<'_> {
     }
     let Some((found, rest)) = rest.split_first_chunk::<SUM>() else { return Next::Short };
     let Some(records) = rest.get(..records) else { return Next::Short };
-    if sum(&[length, records]) == *found {
-        Next::Frame(HEAD + records.len(), records)
-    } else {
-        Next::Broken
-    }
+    if sum(&[length, records]) == *found { Next::Frame(HEAD + records.len(), records) } else { Next::Broken }
 }
 
 /// The records of a frame; none if they are of another form, which no damage explains.
@@ -212,7 +208,12 @@ mod tests {
     use super::*;
 
     fn any_record() -> impl Strategy<Value = Record> {
-        let ids = || prop::collection::vec(any::<Id>(), 1..=MOST_IDS);
+        let ids = || {
+            let several = (any::<u128>(), 1..=MOST_IDS);
+            several.prop_map(|(first, count)| {
+                (0..count as u128).map(|more| first.wrapping_add(more).to_le_bytes()).collect()
+            })
+        };
         prop_oneof![
             (any::<u64>(), ids()).prop_map(|(owner, ids)| Record::Taken(owner, ids)),
             (any::<u64>(), ids()).prop_map(|(owner, ids)| Record::Released(owner, ids)),

@@ -43,8 +43,7 @@ fn learn<'a>(
 impl Process {
     fn start(folder: &Path, to_disk: ToDisk) -> Result<Self, String> {
         let (mut accepted, mut taken, mut told_anew) = (Seen::new(), BTreeMap::new(), 0);
-        let journal =
-            Journal::open(folder, to_disk, learn(&mut accepted, &mut taken, &mut told_anew))?;
+        let journal = Journal::open(folder, to_disk, learn(&mut accepted, &mut taken, &mut told_anew))?;
         Ok(Self { journal, accepted, taken, told_anew, draft: None })
     }
 
@@ -368,7 +367,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// However processes take turns, write drafts and start anew, all of them know the same.
     #[test]
