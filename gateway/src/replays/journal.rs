@@ -200,7 +200,9 @@ impl Journal {
                     Next::Frame(length, records) => {
                         let records = record::records(records)
                             .ok_or_else(|| damaged(self.end, "there are records of another form"))?;
-                        records.iter().for_each(|record| hear(record.into()));
+                        for record in &records {
+                            hear(record.into());
+                        }
                         rest = rest.get(length..).unwrap_or_default();
                         self.end += length as u64;
                     }

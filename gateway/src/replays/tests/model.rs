@@ -59,7 +59,9 @@ impl Model {
     }
 
     fn free(&mut self, keys: &[u32]) {
-        keys.iter().for_each(|key| assert!(self.reserved.remove(key)));
+        for key in keys {
+            assert!(self.reserved.remove(key));
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The thread's work, step by step and without the thread.
 
-use std::io;
+use std::sync::mpsc::channel;
 
 use tempfile::TempDir;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::super::journal::to_disk;
+use super::super::super::journal::to_disk;
+use super::super::Granted;
 use super::*;
 
 /// A desk, and what would reach its two threads.
@@ -195,6 +196,17 @@ fn an_ended_process_holds_nothing() {
     let _held = right.granted(1);
     right.assert_refused(2, Refused::Seen);
     right.assert_refused(1, Refused::InFlight);
+}
+
+#[test]
+fn what_an_ended_process_held_takes_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gone = Office::open(&folder);
+    let _held = [gone.granted(1), gone.granted(2)];
+    drop(gone);
+    let mut office = Office::with_room_for(&folder, 2);
+    let _held = [office.granted(3), office.granted(4)];
+    assert_eq!(office.reserve(5).unwrap_err(), ReplayError::Full);
 }
 
 #[test]
