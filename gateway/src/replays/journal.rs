@@ -200,7 +200,7 @@ impl Journal {
                     Next::Frame(length, records) => {
                         let records = record::records(records)
                             .ok_or_else(|| damaged(self.end, "there are records of another form"))?;
-                        for record in records {
+                        for record in &records {
                             hear(record.into());
                         }
                         rest = rest.get(length..).unwrap_or_default();

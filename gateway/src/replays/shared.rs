@@ -77,7 +77,7 @@ impl Shared {
         ids: Vec<Id>,
         ttl_ms: u64,
     ) -> Result<Result<Lease, Refused>, ReplayError> {
-        let keys = ids.iter().map(key).collect();
+        let keys = ids.iter().map(name).collect();
         let token = uuid::Uuid::new_v4().simple().to_string();
         // From here on, since the server may have done it even if its answer is lost, or not waited for.
         let lease = Lease { server: Arc::clone(&self.server), keys, token, ttl_ms, open: true };
@@ -93,7 +93,7 @@ impl Shared {
 
     /// A sentence, if the server may forget ids before their time.
     pub(super) async fn caution(&self) -> Option<String> {
-        let evicts = self.server.eval(EVICTS, &[key(&[0; 16])], &[]).await;
+        let evicts = self.server.eval(EVICTS, &[name(&[0; 16])], &[]).await;
         (evicts == Ok(1)).then(|| {
             "the shared server forgets keys when its memory is full, and with them webhook deliveries, whose replays are then \
              accepted: set its `maxmemory-policy` to `noeviction`"
@@ -163,7 +163,7 @@ impl std::fmt::Debug for Lease {
     }
 }
 
-fn key(id: &Id) -> String {
+fn name(id: &Id) -> String {
     format!("{{portcullis:replays}}:{:032x}", u128::from_be_bytes(*id))
 }
 

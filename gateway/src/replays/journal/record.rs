@@ -208,7 +208,12 @@ mod tests {
     use super::*;
 
     fn any_record() -> impl Strategy<Value = Record> {
-        let ids = || prop::collection::vec(any::<Id>(), 1..=MOST_IDS);
+        let ids = || {
+            let several = (any::<u128>(), 1..=MOST_IDS);
+            several.prop_map(|(first, count)| {
+                (0..count as u128).map(|more| first.wrapping_add(more).to_le_bytes()).collect()
+            })
+        };
         prop_oneof![
             (any::<u64>(), ids()).prop_map(|(owner, ids)| Record::Taken(owner, ids)),
             (any::<u64>(), ids()).prop_map(|(owner, ids)| Record::Released(owner, ids)),

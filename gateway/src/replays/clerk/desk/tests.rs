@@ -1,11 +1,12 @@
 //! The thread's work, step by step and without the thread.
 
-use std::io;
+use std::sync::mpsc::channel;
 
 use tempfile::TempDir;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::super::journal::to_disk;
+use super::super::super::journal::to_disk;
+use super::super::Granted;
 use super::*;
 
 /// A desk, and what would reach its two threads.
@@ -140,6 +141,13 @@ fn what_nobody_waits_for_is_released() {
     let (answer, heard) = oneshot::channel();
     drop(heard);
     office.desk.serve(vec![Ask::Reserve { ids: ids(1), until: Second(2000), now: NOW, answer }]);
+    drop(office.granted(1));
+    // Answered, but not read.
+    let (answer, heard) = oneshot::channel();
+    office.work();
+    office.desk.serve(vec![Ask::Reserve { ids: ids(1), until: Second(2000), now: NOW, answer }]);
+    office.assert_refused(1, Refused::InFlight);
+    drop(heard);
     office.granted(1);
 }
 
@@ -191,6 +199,17 @@ fn an_ended_process_holds_nothing() {
 }
 
 #[test]
+fn what_an_ended_process_held_takes_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gone = Office::open(&folder);
+    let _held = [gone.granted(1), gone.granted(2)];
+    drop(gone);
+    let mut office = Office::with_room_for(&folder, 2);
+    let _held = [office.granted(3), office.granted(4)];
+    assert_eq!(office.reserve(5).unwrap_err(), ReplayError::Full);
+}
+
+#[test]
 fn the_bound_counts_what_is_reserved() {
     let folder = tempfile::tempdir().unwrap();
     let mut office = Office::with_room_for(&folder, 2);
@@ -211,7 +230,7 @@ fn what_cannot_be_written_is_refused_and_what_is_owed_comes_first() {
     assert_eq!(office.reserve(4).unwrap_err(), ReplayError::Unavailable);
     assert_eq!(office.commit(one).try_recv(), Ok(Err(ReplayError::Unavailable)));
     drop(two);
-    assert_eq!(office.reserve(1).unwrap_err(), ReplayError::Unavailable, "nor is it forwarded again");
+    office.assert_refused(1, Refused::InFlight);
     assert!(office.dues.try_recv().is_err());
     office.desk.journal.allow_writing();
     office.assert_refused(1, Refused::InFlight);
