@@ -20,6 +20,7 @@ mod cookie_sessions;
 mod cross_site;
 mod cross_site_answers;
 mod every_key_works;
+mod every_rule_key_works;
 mod every_upstream_key_works;
 mod examples_hold;
 mod forward_auth;
