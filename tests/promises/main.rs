@@ -17,6 +17,7 @@ mod browsers;
 mod cannot_be_open;
 mod commands;
 mod cookie_sessions;
+mod counters_outlast_restarts;
 mod cross_site;
 mod cross_site_answers;
 mod every_key_works;

@@ -27,8 +27,11 @@ fn snapshot() -> Arc<Snapshot> {
 
 fn asked(snapshot: &Arc<Snapshot>, target: &str, token: &str) -> Result<Option<String>, Code> {
     let fields = [("authorization".to_owned(), format!("Bearer {token}"))];
-    let judgement =
-        judge(snapshot, &case(snapshot, &Method::GET, target, &fields, b"", None), &Store::offline(&Terms::default()));
+    let judgement = judge(
+        snapshot,
+        &case(snapshot, &Method::GET, target, &fields, b"", None),
+        &Store::offline(&Terms::default()),
+    );
     match judgement.end {
         End::Refuse(refusal, _) => Err(refusal.code),
         _ => Ok(judgement.visit.and_then(|visit| visit.user().map(str::to_owned))),

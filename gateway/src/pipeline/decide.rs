@@ -32,7 +32,8 @@ pub fn rules(
     }
     loop {
         let mut walk = std::mem::take(&mut visit.walk);
-        let next = snapshot.ruleset.walk(&mut walk, stage, &facts(visit, head, body, None), store.seed().of_rules());
+        let next =
+            snapshot.ruleset.walk(&mut walk, stage, &facts(visit, head, body, None), store.seed().of_rules());
         visit.walk = walk;
         match next {
             Next::Done => return Ok(Way::On),
