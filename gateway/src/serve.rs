@@ -151,11 +151,14 @@ async fn serve(
     };
     tokio::spawn(reloader.watch());
     tokio::spawn(upkeep(registry, Arc::clone(&log), signals.reopens()?));
+    // Until what the old process has counted is known, connections wait: they are refused by neither.
+    if sockets::replace() {
+        counters.taken_over().await;
+    }
     for (listener, kind) in listeners.edge {
         edge.serve(listener, kind);
     }
     announce(&bound);
-    sockets::replace();
     ready(&bound);
 
     signals.until_stop(&sockets).await;

@@ -84,12 +84,14 @@ impl Sockets {
     }
 }
 
-/// Tells the process that started us as its replacement to stop. It is still our parent, or it is gone already.
-pub(crate) fn replace() {
+/// Tells the process that started us as its replacement to stop, if one did. It is still our parent, or it is gone
+/// already.
+pub(crate) fn replace() -> bool {
     let replaced = std::env::var(REPLACES).ok().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
     if let Some(parent) = replaced.filter(|pid| getppid() == Some(*pid)) {
         let _ = kill_process(parent, Signal::TERM);
     }
+    replaced.is_some()
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

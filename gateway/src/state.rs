@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rules::meter::{Ask, Meter, Note, Standing};
 use tokio::task::spawn_blocking;
@@ -32,6 +33,9 @@ mod seed;
 mod shared;
 #[cfg(test)]
 mod tests;
+
+/// How long the process before this one is waited for.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
 
 /// How counters are kept, as configured.
 #[derive(Clone)]
@@ -113,6 +117,16 @@ impl Store {
     fn with(terms: &Terms, seed: Seed, metrics: &StateMetrics) -> Self {
         let tallies = Tallies { evicted: metrics.evicted.clone(), no_room: metrics.no_room.clone() };
         Self { embedded: Arc::new(Embedded::new(terms.keys, tallies)), journal: None, shared: None, seed }
+    }
+
+    /// Waits until what the process before this one has counted is known: to be called when that one was told to stop,
+    /// and before the first request. Not for ever: one that hangs must not keep the next from serving.
+    pub async fn taken_over(&self) {
+        if let Some(journal) = &self.journal
+            && tokio::time::timeout(TAKEN_OVER_WITHIN, journal.taken_over()).await.is_err()
+        {
+            warn!("the process before this one does not leave its counters: they are taken in later");
+        }
     }
 
     /// Leaves the kept counters to the process that replaces this one: to be called when running requests may still finish,

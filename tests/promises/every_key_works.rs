@@ -300,3 +300,27 @@ async fn defaults_say_which_codings_are_accepted() {
         assert_eq!(stage.send(ask).await.verdict(), verdict);
     }
 }
+
+/// A counter that is used up is never forgotten early, so the least table is full of them before the largest is.
+#[tokio::test]
+async fn so_many_counters_are_kept_as_said() {
+    for (keys, is_full) in [(1_000, true), (100_000, false)] {
+        let stage = stage(|c| {
+            c.set("state.keys", keys);
+            c.set("limits.visitors", json!({ "per": "header.x-visitor", "allow": "1/h" }));
+            c.route("health")["limits"] = json!(["visitors"]);
+        })
+        .await;
+        let mut refused = None;
+        for hundred in 0..11 {
+            let mut connection = stage.http2().connect().await.unwrap();
+            for visitor in 0..100 {
+                let ask = Ask::get("/healthz").header("x-visitor", &format!("{hundred}-{visitor}"));
+                let reply = connection.send(ask).await;
+                refused = refused.or((reply.status != 200).then(|| reply.verdict()));
+            }
+        }
+        assert_eq!(refused.as_deref(), is_full.then_some("503 overloaded"), "{keys}");
+        assert_eq!(stage.metric("portcullis_state_no_room_total", &[]).await > 0.0, is_full, "{keys}");
+    }
+}

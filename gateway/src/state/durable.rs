@@ -17,7 +17,7 @@ use metrics::Counter as Tally;
 use rules::meter::CounterKey;
 use tokio::sync::watch;
 
-use self::writer::Writer;
+use self::writer::{Tell, Writer};
 use super::embedded::Embedded;
 use super::seed::Seed;
 
@@ -33,6 +33,8 @@ const GATHER: Duration = Duration::from_millis(5);
 pub(super) struct Journal {
     desk: Arc<Desk>,
     kept: watch::Receiver<u64>,
+    /// Whether what other processes have counted is known.
+    whole: watch::Receiver<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -78,12 +80,13 @@ impl Journal {
     pub(super) fn open(folder: &Path, seed: Seed, table: Arc<Embedded>, errors: Tally) -> Self {
         let desk = Arc::new(Desk::default());
         let (tell, kept) = watch::channel(0);
-        let mut writer = Writer::new(folder, seed, table, errors, tell);
+        let (tell_whole, whole) = watch::channel(true);
+        let mut writer = Writer::new(folder, seed, table, errors, Tell { kept: tell, whole: tell_whole });
         writer.begin();
         let theirs = Arc::clone(&desk);
         let thread = thread::Builder::new().name("portcullis-state".to_owned());
         let thread = thread.spawn(move || work(&theirs, writer)).ok();
-        Self { desk, kept, thread: Mutex::new(thread) }
+        Self { desk, kept, whole, thread: Mutex::new(thread) }
     }
 
     /// Has these counters be written.
@@ -103,6 +106,11 @@ impl Journal {
             self.desk.bell.notify_one();
         }
         Some(Ticket { number, kept: self.kept.clone() })
+    }
+
+    /// Waits until the process before this one has left its file and what it counted is known.
+    pub(super) async fn taken_over(&self) {
+        let _ = self.whole.clone().wait_for(|whole| *whole).await;
     }
 
     /// Leaves the file to the next process; what is still counted goes to a file of our own.

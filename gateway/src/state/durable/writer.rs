@@ -17,7 +17,7 @@ use crate::state::embedded::Embedded;
 use crate::state::seed::Seed;
 
 /// How often the file is tried again while another process has it, and others' files are looked for.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(25);
 /// After a failure, the disk is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a failure that goes on is logged.
@@ -36,12 +36,20 @@ enum Place {
     Side(File),
 }
 
+/// Whom it tells what.
+pub(super) struct Tell {
+    /// The number of the last change that is on the disk, or given up.
+    pub(super) kept: watch::Sender<u64>,
+    /// Whether what others have counted is known.
+    pub(super) whole: watch::Sender<bool>,
+}
+
 pub(super) struct Writer {
     folder: PathBuf,
     seed: Seed,
     table: Arc<Embedded>,
     errors: Tally,
-    tell: watch::Sender<u64>,
+    tell: Tell,
     place: Place,
     /// Whether another process had the main file when it was wanted.
     is_waiting: bool,
@@ -58,13 +66,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        folder: &Path,
-        seed: Seed,
-        table: Arc<Embedded>,
-        errors: Tally,
-        tell: watch::Sender<u64>,
-    ) -> Self {
+    pub(super) fn new(folder: &Path, seed: Seed, table: Arc<Embedded>, errors: Tally, tell: Tell) -> Self {
         Self {
             folder: folder.to_owned(),
             seed,
@@ -111,7 +113,7 @@ impl Writer {
         if !self.owed.is_empty() && is_due {
             self.attempt(Self::pay);
         }
-        self.tell.send_replace(number);
+        self.tell.kept.send_replace(number);
     }
 
     /// Leaves the main file to the next process.
@@ -198,6 +200,7 @@ impl Writer {
             Ok(Some(file)) => file,
             Ok(None) => {
                 self.is_waiting = true;
+                self.tell.whole.send_replace(false);
                 return Ok(false);
             }
             Err(why) => {
@@ -216,6 +219,7 @@ impl Writer {
             self.move_over(side)?;
         }
         self.adopt()?;
+        self.tell.whole.send_replace(true);
         Ok(true)
     }
 
