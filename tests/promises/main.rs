@@ -55,4 +55,5 @@ mod tokens_have_one_place;
 mod upgrade_skips_no_gate;
 mod upstreams;
 mod webhook_replays;
+mod webhook_sdks;
 mod webhook_vectors;
