@@ -135,11 +135,19 @@ async fn every_secret_of_a_rotation_holds_until_its_time() {
     };
     assert_eq!(send(&["the-coming-secret"], "a").await, "200");
     assert_eq!(send(&[SECRET], "b").await, "200");
+    // Whoever takes an old secret away has to know whether it is in use.
+    let told = "deliveries are signed with this key";
+    let lines = async |key: &str| {
+        let first = stage.gateway.err.first(|line| (line.contains(told) && line.contains(key)).then_some(()));
+        harness::within("the key to be named", first).await
+    };
+    assert_eq!((lines("coming").await, lines("webhook-pay[1]").await), (Some(()), Some(())));
     assert_eq!(send(&["the-retired-secret", SECRET], "c").await, "200", "one of them holds");
     assert_eq!(send(&["the-retired-secret"], "d").await, "401 signature_invalid");
     assert!((count(&stage, "pay", "retired_key").await - 1.0).abs() < 0.1);
     assert_eq!(send(&["neither"], "e").await, "401 signature_invalid");
     assert_eq!(stage.backend.requests().len(), 3);
+    assert_eq!(stage.gateway.err.text().matches(told).count(), 2, "once each, and none that does not hold");
 }
 
 /// By the clock of recorded requests: the second in which a secret ends is the first in which it does not hold.

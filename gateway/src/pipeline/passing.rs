@@ -131,6 +131,9 @@ impl Passing {
                 Proved::Wants(want) => return prove::unavailable(&mut self.visit, &want).map(|()| Way::On),
             }
         };
+        if let Some(proven) = &self.visit.proven {
+            proven.key.iter().for_each(|key| proven.webhook.note_use(key));
+        }
         let (keys, ttl_ms) = prove::keys(&verified);
         let from = Instant::now();
         let answer = self.live.replays.reserve(&keys, ttl_ms, self.visit.now_ms).await;

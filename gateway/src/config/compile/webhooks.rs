@@ -17,7 +17,7 @@ use super::routes::Inherited;
 use crate::config::raw::{Environment, RawConfig, RawSetting, RawWebhook};
 use crate::config::{decode, parse, suggest};
 use crate::snapshot::Route;
-use crate::webhook::{Fetches, Webhook};
+use crate::webhook::{Fetches, Used, Webhook};
 
 /// A preset by its name.
 ///
@@ -154,6 +154,7 @@ fn webhook(
         carriers,
         scheme,
         fetches: Fetches::default(),
+        used: Used::default(),
     })
 }
 
