@@ -5,7 +5,7 @@ use harness::backend::Canned;
 use harness::redis::Redis;
 use harness::webhooks::{add, github};
 use harness::{
-    Ask, Certificates, Client, Configuration, Gateway, Reply, Site, Stage, json, stage, until, within,
+    Ask, Certificates, Client, Configuration, Gateway, Reply, Site, Stage, Value, json, stage, until, within,
 };
 use tokio::process::Command;
 
@@ -379,4 +379,24 @@ async fn a_damaged_memory_is_told_at_the_start() {
     let Err(outcome) = Gateway::try_start(&site).await else { panic!("it starts without a memory") };
     assert_ne!(outcome.code, 0);
     assert!(outcome.stderr.contains("replays"), "{}", outcome.stderr);
+}
+
+/// To wait for the disk is not the gateway's own work, and is not taken off it twice.
+#[tokio::test]
+async fn the_time_that_is_ours_is_told() {
+    let stage = stage(hub).await;
+    for id in 0..20 {
+        assert_eq!(stage.send(delivery(id)).await.status, 200);
+    }
+    let lines = until("the lines of the log", || async {
+        let all = stage.gateway.out.all();
+        let lines: Vec<Value> = all.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        (lines.len() == 20).then_some(lines)
+    })
+    .await;
+    for line in lines {
+        let ms = |key: &str| line[key].as_f64().expect(key);
+        assert!(ms("gateway_ms") > 0.0, "{line}");
+        assert!(ms("gateway_ms") + ms("upstream_ms") <= ms("duration_ms") + 0.01, "{line}");
+    }
 }
