@@ -1,6 +1,6 @@
 //! A webhook in force: its scheme, its keys, and what had to be fetched to verify it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use http::{HeaderName, Request};
 use http_body_util::Full;
 use rules::webhook::{Fetched, Keyring, Scheme, Terms, Want};
 use tokio::sync::Mutex as Turn;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::config::raw::OnDuplicate;
 use crate::fetch::{Bounds, Fetcher};
@@ -39,6 +39,28 @@ pub struct Webhook {
     pub carriers: Vec<HeaderName>,
     /// What had to be fetched.
     pub fetches: Fetches,
+    /// The keys of which the log knows that they are in use.
+    pub used: Used,
+}
+
+impl Webhook {
+    /// Says in the log that deliveries are signed with this key, once: whoever takes an old one away has to know.
+    pub fn note_use(&self, key: &str) {
+        if self.used.is_new(key) {
+            info!(webhook = &*self.name, key, "deliveries are signed with this key");
+        }
+    }
+}
+
+/// Names of keys, each taken once.
+#[derive(Default)]
+pub struct Used(Mutex<BTreeSet<String>>);
+
+impl Used {
+    fn is_new(&self, key: &str) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !known.contains(key) && known.insert(key.to_owned())
+    }
 }
 
 /// What was fetched for a webhook, by address.

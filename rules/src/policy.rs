@@ -185,6 +185,8 @@ pub struct RouteFacts<'a> {
     pub place: Place,
     /// The identities in force, unless public.
     pub identities: &'a [Arc<IdentityDef>],
+    /// Whether a signature proves the body's bytes: they go on as they came, packed or not.
+    pub signed: bool,
 }
 
 /// A configured identity.

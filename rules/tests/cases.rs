@@ -311,6 +311,7 @@ fn compile(file: &File) -> Route {
         public: file.public,
         place: Place::root(),
         identities: &identities,
+        signed: false,
     };
     let plan = scope.plan(&facts).unwrap_or_else(|problems| panic!("{}: {problems:?}", file.about));
     Route {

@@ -160,6 +160,7 @@ fn scopes(outer: &Value, inner: &Value, known: &[&str]) -> Result<(), Vec<Proble
         public: false,
         place: Place::root().key("match"),
         identities: &named,
+        signed: false,
     };
     scope.plan(&facts).map(|_| ())
 }

@@ -481,7 +481,13 @@ impl Ways {
     }
 
     fn plan(&self, scope: &Scope, identities: &[Arc<IdentityDef>]) -> Option<Plan> {
-        let facts = RouteFacts { captures: &self.captures, public: false, place: Place::root(), identities };
+        let facts = RouteFacts {
+            captures: &self.captures,
+            public: false,
+            place: Place::root(),
+            identities,
+            signed: false,
+        };
         scope.plan(&facts).ok()
     }
 

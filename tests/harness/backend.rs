@@ -18,7 +18,7 @@ use hyper_util::server::conn::auto;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Pair;
@@ -84,6 +84,7 @@ struct Record {
     connections: AtomicUsize,
     canned: Mutex<HashMap<String, Canned>>,
     streams: Mutex<HashMap<String, VecDeque<mpsc::Receiver<Bytes>>>>,
+    held: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// The backend. Stops when dropped, with its runtime.
@@ -110,6 +111,15 @@ impl Events {
     /// Waits until the other end is gone.
     pub async fn closed(&self) {
         within("the end of the stream to reach the backend", self.0.closed()).await;
+    }
+}
+
+/// Keeps answers back until it is dropped.
+pub struct Held(Arc<Semaphore>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -229,6 +239,13 @@ impl Backend {
     /// From now on `path` gets this answer.
     pub fn answer(&self, path: &str, canned: Canned) {
         self.record.canned.lock().unwrap().insert(path.to_owned(), canned);
+    }
+
+    /// From now on, requests for `path` are answered only when the guard is dropped.
+    pub fn hold(&self, path: &str) -> Held {
+        let gate = Arc::new(Semaphore::new(0));
+        self.record.held.lock().unwrap().insert(path.to_owned(), Arc::clone(&gate));
+        Held(gate)
     }
 
     /// The next request for `path` is answered with an event stream that the test writes.

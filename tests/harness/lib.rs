@@ -33,6 +33,7 @@ pub mod site;
 pub mod stage;
 #[cfg(test)]
 mod tests;
+pub mod webhooks;
 pub mod websocket;
 
 use std::future::Future;

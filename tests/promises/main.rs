@@ -57,3 +57,7 @@ mod token_attacks;
 mod tokens_have_one_place;
 mod upgrade_skips_no_gate;
 mod upstreams;
+mod webhook_gates;
+mod webhook_replays;
+mod webhook_sdks;
+mod webhook_vectors;

@@ -131,6 +131,9 @@ impl Passing {
                 Proved::Wants(want) => return prove::unavailable(&mut self.visit, &want).map(|()| Way::On),
             }
         };
+        if let Some(proven) = &self.visit.proven {
+            proven.key.iter().for_each(|key| proven.webhook.note_use(key));
+        }
         let (keys, ttl_ms) = prove::keys(&verified);
         let from = Instant::now();
         let answer = match &self.live.replays {
@@ -179,7 +182,8 @@ impl Passing {
     }
 
     /// The upstream has answered: its answer is told to counters and rules, and awaited is that what was counted will
-    /// not be forgotten.
+    /// not be forgotten. The upstream's time lasts until then: its answer may have ended before or go on, and the wait
+    /// counts once.
     ///
     /// # Errors
     /// When a delivery was taken that cannot be remembered.
@@ -189,17 +193,15 @@ impl Passing {
         decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
         let ticket = self.admission.as_mut().and_then(|admission| admission.durable.take());
         if let Some(ticket) = ticket {
-            let from = Instant::now();
             // Late is better than never: what is not on the disk by then is written all the same.
             let _ = tokio::time::timeout(KEPT_WITHIN, ticket.kept()).await;
-            self.waited += from.elapsed();
+            self.upstream_ended = Some(Instant::now());
         }
         // One that was not taken may come again: its reservation is dropped.
         let reservation = self.reservation.take().filter(|_| answer.status.is_success());
         if let Some(reservation) = reservation {
-            let from = Instant::now();
             let committed = reservation.commit().await;
-            self.waited += from.elapsed();
+            self.upstream_ended = Some(Instant::now());
             if committed.is_err() {
                 self.unremembered = true;
                 return Error::e_explain(ErrorType::InternalError, "the delivery could not be remembered");

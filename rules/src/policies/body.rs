@@ -123,7 +123,7 @@ impl Policy for Body {
         })
     }
 
-    fn stand(&self, _route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
+    fn stand(&self, route: &RouteFacts<'_>, gates: &mut Gates) -> Result<(), Vec<Problem>> {
         let place = self.place.clone();
         let mut head = |gate: Arc<dyn HeadGate>| {
             gates.head.push(Standing { policy: Self::KEY, place: place.clone(), gate });
@@ -131,7 +131,9 @@ impl Policy for Body {
         if let Some(types) = self.types.clone() {
             head(Arc::new(MediaType { types }));
         }
-        head(Arc::new(Encoding::new(&self.encodings)));
+        if !route.signed {
+            head(Arc::new(Encoding::new(&self.encodings)));
+        }
         if let Some(max) = self.max {
             gates.body_max = Some(max.0);
             head(Arc::new(DeclaredLength { max: max.0 }));

@@ -108,6 +108,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether both stand for the same paths, whatever they call what they capture.
+    pub fn is_same_path(&self, other: &Self) -> bool {
+        self.segments == other.segments && self.rest == other.rest
+    }
+
     /// The methods it names.
     pub fn methods(&self) -> &Methods {
         &self.methods

@@ -35,6 +35,11 @@ pub(super) async fn answer(
         return Ok(respond(StatusCode::CONFLICT, "text/plain", "answered before the body was read"));
     }
     let body = note_body(request, record, count, index).await?;
+    let held = record.held.lock().unwrap().get(&path).cloned();
+    if let Some(held) = held {
+        // Closed is open: there are no permits.
+        let _ = held.acquire().await;
+    }
     if let Some(canned) = record.canned.lock().unwrap().get(&path) {
         let mut response = respond(StatusCode::from_u16(canned.status).unwrap(), "text/plain", canned.body);
         for (name, value) in &canned.headers {

@@ -108,8 +108,8 @@ pub(super) fn compile(
         ambiguities.into_iter().map(problem).collect::<Vec<_>>()
     });
     let table = problems.keep_all(table)?;
-    let nowhere =
-        RouteFacts { captures: &[], public: true, place: Place::root().key("defaults"), identities: &[] };
+    let place = Place::root().key("defaults");
+    let nowhere = RouteFacts { captures: &[], public: true, place, identities: &[], signed: false };
     let unrouted = problems.keep_all(inherited.scope.plan(&nowhere))?;
     Some((table, unrouted))
 }
@@ -173,6 +173,7 @@ fn route(
         public: raw.public.is_some(),
         place: at.key("match"),
         identities: &identities,
+        signed: false,
     };
     let plan = problems.keep_all(scope.plan(&facts));
     let timeouts = timeouts(inherited.timeouts, &raw.timeouts, &at.key("timeouts"), problems);

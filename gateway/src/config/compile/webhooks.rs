@@ -8,7 +8,7 @@ use rules::policies::limits::Limits;
 use rules::policies::{RawScope, Scope};
 use rules::policy::{Ground, Policy as _, Relaxed, RouteFacts};
 use rules::problem::{Place, Problem};
-use rules::route::Pattern;
+use rules::route::{Methods, Pattern};
 use rules::secret::Secret;
 use rules::webhook::{Keyring, PRESETS, RawPreset, RawScheme, RawTerms, Scheme, SharedKey, Terms, preset};
 
@@ -17,7 +17,7 @@ use super::routes::Inherited;
 use crate::config::raw::{Environment, RawConfig, RawSetting, RawWebhook};
 use crate::config::{decode, parse, suggest};
 use crate::snapshot::Route;
-use crate::webhook::{Fetches, Webhook};
+use crate::webhook::{Fetches, Used, Webhook};
 
 /// A preset by its name.
 ///
@@ -61,6 +61,9 @@ pub(super) fn compile(
         let problem = at.key("path").problem("a webhook's path is a fixed one");
         problems.push(problem.remedy("write the path at which the provider calls, such as `/hooks/stripe`"));
     }
+    if let Some(pattern) = &pattern {
+        alone(config, pattern, &at.key("path"), problems);
+    }
     let webhook = self::webhook(inherited, raw, &at, problems);
     let upstream = inherited.upstream(raw.upstream.as_ref(), &raw.name, &at, problems);
     let plan = problems.keep_all(plan(inherited, raw, &at));
@@ -82,6 +85,17 @@ pub(super) fn compile(
         };
         (vec![pattern], route)
     })
+}
+
+/// A route of the same path that names its methods would come first, and nobody would verify what it takes.
+fn alone(config: &RawConfig, path: &Pattern, at: &Place, problems: &mut Problems) {
+    let takes = |text: &String| {
+        Pattern::parse(text).is_ok_and(|other| *other.methods() != Methods::Any && other.is_same_path(path))
+    };
+    for taker in config.routes.iter().filter(|route| route.pattern.iter().any(takes)) {
+        let told = format!("the route `{}` would take deliveries that nobody verified", taker.name);
+        problems.push(at.problem(told).remedy("give the route or the webhook another path"));
+    }
 }
 
 /// What `defaults` says of browsers and bodies is not for providers; how large a body may be, what is counted, and how
@@ -113,7 +127,8 @@ fn plan(inherited: &Inherited<'_>, raw: &RawWebhook, at: &Place) -> Result<rules
     let scope = Scope::default().settle(&outer, &ground(Place::root().key("defaults"))).unwrap_or_default();
     let scope = scope.settle(&own, &ground(at.clone()))?;
     debug_assert_eq!(Limits::KEY, "limits");
-    scope.plan(&RouteFacts { captures: &[], public: true, place: at.key("path"), identities: &[] })
+    let place = at.key("path");
+    scope.plan(&RouteFacts { captures: &[], public: true, place, identities: &[], signed: true })
 }
 
 fn webhook(
@@ -139,6 +154,7 @@ fn webhook(
         carriers,
         scheme,
         fetches: Fetches::default(),
+        used: Used::default(),
     })
 }
 
