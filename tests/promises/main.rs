@@ -54,3 +54,4 @@ mod token_attacks;
 mod tokens_have_one_place;
 mod upgrade_skips_no_gate;
 mod upstreams;
+mod webhook_commands;
