@@ -40,7 +40,6 @@ async fn misuse_exits_with_2() {
         &["replay"],
         &["init"],
         &["import", "cloudflare"],
-        &["webhook"],
         &["webhooks", "nobody"],
         &["webhook", "sign"],
     ] {
