@@ -23,6 +23,8 @@ mod stand_ins;
 pub mod swap;
 pub mod test;
 pub mod token;
+pub mod webhook;
+pub mod webhooks;
 
 /// Misuse, or a configuration that is not valid.
 pub(crate) const MISUSE: u8 = 2;
@@ -50,7 +52,9 @@ SIGHUP and changed files reload. SIGTERM and Ctrl-C let running requests finish.
     Run(run::Args),
     #[command(after_help = "Example: portcullis demo --port 8443")]
     Demo(demo::Args),
-    #[command(after_help = "Example: portcullis init --upstream http://127.0.0.1:3000")]
+    #[command(after_help = "\
+Example: portcullis init --upstream http://127.0.0.1:3000
+         portcullis init --upstream http://127.0.0.1:3000 --provider stripe --provider github")]
     Init(init::Args),
     #[command(after_help = "\
 Example: portcullis test --config portcullis.yaml
@@ -91,6 +95,13 @@ Example: portcullis swap --token env:ADA --token env:BOB --base-url https://api.
 
 `held` is a refusal with `tenant_mismatch`. A LEAK is any answer that is not the gateway's refusal.")]
     Swap(swap::Args),
+    #[command(after_help = "\
+Example: portcullis webhooks
+         portcullis webhooks stripe")]
+    Webhooks(webhooks::Args),
+    #[command(after_help = "\
+Example: portcullis webhook sign --config portcullis.yaml --webhook stripe --body event.json")]
+    Webhook(webhook::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -115,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::call(args),
         Command::Key(args) => key::call(args),
         Command::Swap(args) => swap::call(args),
+        Command::Webhooks(args) => webhooks::call(args),
+        Command::Webhook(args) => webhook::call(args),
     }
 }
 

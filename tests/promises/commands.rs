@@ -5,8 +5,10 @@ use std::time::Duration;
 use harness::issuer::{Algorithm, SECRET};
 use harness::{Ask, Backend, Certificates, Configuration, Issuer, Outcome, Site, Value, json, stage, within};
 
-const COMMANDS: &[&str] =
-    &["run", "demo", "init", "test", "explain", "replay", "import", "schema", "token", "key", "swap"];
+const COMMANDS: &[&str] = &[
+    "run", "demo", "init", "test", "explain", "replay", "import", "schema", "token", "key", "swap",
+    "webhooks", "webhook",
+];
 
 fn site() -> Site {
     let site = Site::furnished(&Certificates::new());
@@ -38,6 +40,8 @@ async fn misuse_exits_with_2() {
         &["replay"],
         &["init"],
         &["import", "cloudflare"],
+        &["webhooks", "nobody"],
+        &["webhook", "sign"],
     ] {
         let outcome = site.run(args).await.expect(2);
         assert!(outcome.stderr.contains("error"), "{args:?}: {}", outcome.stderr);

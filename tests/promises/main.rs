@@ -61,3 +61,4 @@ mod webhook_gates;
 mod webhook_replays;
 mod webhook_sdks;
 mod webhook_vectors;
+mod webhook_commands;

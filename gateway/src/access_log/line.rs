@@ -54,6 +54,12 @@ pub struct Line<'a> {
     pub user: Option<&'a str>,
     /// The identity's tenant.
     pub tenant: Option<&'a str>,
+    /// The name of the webhook whose delivery was verified.
+    pub webhook: Option<&'a str>,
+    /// The id by which its sender knows the delivery.
+    pub event: Option<&'a str>,
+    /// The name of the key that it was signed with.
+    pub webhook_key: Option<&'a str>,
     /// The name of the upstream.
     pub upstream: Option<&'a str>,
     /// The status that the upstream answered.
@@ -106,6 +112,9 @@ impl Line<'_> {
         text(out, b",\"rule\":", self.rule.map(str::as_bytes));
         text(out, b",\"user\":", self.user.map(str::as_bytes));
         text(out, b",\"tenant\":", self.tenant.map(str::as_bytes));
+        text(out, b",\"webhook\":", self.webhook.map(str::as_bytes));
+        text(out, b",\"event\":", self.event.map(str::as_bytes));
+        text(out, b",\"webhook_key\":", self.webhook_key.map(str::as_bytes));
         text(out, b",\"upstream\":", self.upstream.map(str::as_bytes));
         number(out, b",\"upstream_status\":", self.upstream_status.map(u64::from));
         milliseconds(out, b",\"duration_ms\":", Some(self.duration));

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Misuse;
+use super::webhooks::{PLACEHOLDER, Section, sections};
 use crate::config::compile;
 use crate::demo::shell;
 
 const TEMPLATE: &str = include_str!("init.yaml");
 /// Where the template wants the upstream's address.
 const UPSTREAM: &str = "{{upstream}}";
+/// Where it wants the secrets of webhooks, the webhooks, and their tests.
+const SECRETS: &str = "{{secrets}}";
+const WEBHOOKS: &str = "{{webhooks}}";
+const TESTS: &str = "{{tests}}";
 
 /// Writes a commented configuration with safe defaults.
 #[derive(Debug, clap::Args)]
@@ -19,6 +24,9 @@ pub struct Args {
     /// Where the backend listens: `http://host:port`, `https://…`, `h2c://…` or `unix:/path`.
     #[arg(long, value_name = "URL")]
     pub upstream: String,
+    /// A provider whose webhooks come in, as `portcullis webhooks` lists it; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Vec<String>,
     /// The file to write.
     #[arg(long, value_name = "FILE", default_value = "portcullis.yaml")]
     pub output: PathBuf,
@@ -30,16 +38,17 @@ pub struct Args {
 /// Runs the command.
 pub fn call(args: &Args) -> ExitCode {
     match write(args) {
-        Ok(()) => super::answer(next_steps(&args.output)),
+        Ok(sections) => super::answer(next_steps(&args.output, &sections)),
         Err(misuse) => misuse.exit(),
     }
 }
 
-fn write(args: &Args) -> Result<(), Misuse> {
+fn write(args: &Args) -> Result<Vec<Section>, Misuse> {
     compile::is_server(&args.upstream).map_err(|problem| {
         let misuse = Misuse::new(format!("--upstream: {}", problem.message));
         problem.remedy.map_or(misuse.clone(), |remedy| misuse.remedy(remedy))
     })?;
+    let sections = sections(&args.provider)?;
     let shown = args.output.display();
     let mut options = OpenOptions::new();
     options.write(true);
@@ -54,29 +63,69 @@ fn write(args: &Args) -> Result<(), Misuse> {
             .remedy("replace it with `--force`, or write another file with `--output FILE`"),
         _ => Misuse::new(format!("{shown} cannot be written: {error}")),
     })?;
-    file.write_all(fill(&args.upstream).as_bytes())
-        .map_err(|error| Misuse::new(format!("{shown} cannot be written: {error}")))
+    file.write_all(fill_with(&args.upstream, &sections).as_bytes())
+        .map_err(|error| Misuse::new(format!("{shown} cannot be written: {error}")))?;
+    Ok(sections)
 }
 
-/// The template for the backend at `upstream`.
+/// The template for the backend at `upstream`, without webhooks.
+#[cfg(test)]
 pub(crate) fn fill(upstream: &str) -> String {
-    // A JSON string is a YAML string, so that no address can add keys of its own.
-    TEMPLATE.replacen(UPSTREAM, &serde_json::Value::from(upstream).to_string(), 1)
+    fill_with(upstream, &[])
 }
 
-fn next_steps(output: &Path) -> String {
+/// The template for the backend at `upstream`, with webhooks.
+fn fill_with(upstream: &str, sections: &[Section]) -> String {
+    let (mut secrets, mut webhooks, mut tests) = (String::new(), String::new(), String::new());
+    for section in sections {
+        secrets.push_str(&section.secrets());
+        if section.loads {
+            webhooks.push_str(&section.webhook(""));
+            let Section { path, without, .. } = section;
+            tests.push_str(&format!("  - {{ send: POST {path}, expect: 401 {without} }}\n"));
+        } else {
+            webhooks.push_str(&format!(
+                "  # Fill in the key that the provider shows for {PLACEHOLDER}, and take away the marks:\n"
+            ));
+            webhooks.push_str(&section.webhook("  #"));
+        }
+    }
+    if !webhooks.is_empty() {
+        // A list of nothing but remarks is none.
+        let mark = if sections.iter().any(|section| section.loads) { "" } else { "# " };
+        webhooks.insert_str(
+            0,
+            &format!(
+                "# Deliveries of providers: verified by their signature, each forwarded once. More: `portcullis webhooks \
+                 NAME`.\n{mark}webhooks:\n"
+            ),
+        );
+        webhooks.push('\n');
+    }
+    let filled =
+        TEMPLATE.replacen(SECRETS, &secrets, 1).replacen(WEBHOOKS, &webhooks, 1).replacen(TESTS, &tests, 1);
+    // A JSON string is a YAML string, so that no address can add keys of its own.
+    filled.replacen(UPSTREAM, &serde_json::Value::from(upstream).to_string(), 1)
+}
+
+fn next_steps(output: &Path, sections: &[Section]) -> String {
     let config = if output == Path::new("portcullis.yaml") {
         String::new()
     } else {
         format!(" --config {}", shell::word(&output.display().to_string()))
     };
+    let exports: String = sections
+        .iter()
+        .flat_map(|section| &section.variables)
+        .map(|variable| format!("  export {variable}=…  # as the provider shows it\n"))
+        .collect();
     format!(
         "\
 Wrote {}. What next:
 
   portcullis test{config}
   export SESSION_SECRET=\"$(openssl rand -hex 32)\"
-  portcullis run{config}
+{exports}  portcullis run{config}
 
 And from a second terminal with the same SESSION_SECRET, a request of the tenant acme:
 
@@ -95,7 +144,8 @@ mod tests {
     use crate::config::load::{Purpose, load};
 
     fn args(folder: &Path, upstream: &str) -> Args {
-        Args { upstream: upstream.to_owned(), output: folder.join("portcullis.yaml"), force: false }
+        let output = folder.join("portcullis.yaml");
+        Args { upstream: upstream.to_owned(), provider: Vec::new(), output, force: false }
     }
 
     #[test]
@@ -161,7 +211,39 @@ mod tests {
 
     #[test]
     fn the_next_steps_name_another_file() {
-        assert!(!next_steps(Path::new("portcullis.yaml")).contains("--config"));
-        assert!(next_steps(Path::new("it's.yaml")).contains(r"portcullis run --config 'it'\''s.yaml'"));
+        assert!(!next_steps(Path::new("portcullis.yaml"), &[]).contains("--config"));
+        assert!(next_steps(Path::new("it's.yaml"), &[]).contains(r"portcullis run --config 'it'\''s.yaml'"));
+    }
+
+    #[test]
+    fn every_provider_passes_its_test() {
+        for (provider, _) in rules::webhook::PRESETS {
+            let folder = tempfile::tempdir().unwrap();
+            let mut args = args(folder.path(), "http://127.0.0.1:3000");
+            args.provider = vec![(*provider).to_owned()];
+            let section = write(&args).unwrap().pop().unwrap();
+            let loaded =
+                load(&args.output, Purpose::Judge).unwrap_or_else(|broken| panic!("{}", broken.text(false)));
+            let webhooks = loaded.snapshot.table.routes().iter().filter(|route| route.webhook.is_some());
+            assert_eq!(webhooks.count(), usize::from(section.loads), "{provider}");
+            assert_eq!(crate::judge::failures(&loaded), Vec::<String>::new(), "{provider}");
+        }
+    }
+
+    #[test]
+    fn several_providers_are_each_named_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut args = args(folder.path(), "http://127.0.0.1:3000");
+        args.provider = ["stripe", "github", "discord"].map(str::to_owned).to_vec();
+        let sections = write(&args).unwrap();
+        let steps = next_steps(&args.output, &sections);
+        assert!(steps.contains("export STRIPE_WEBHOOK_SECRET=") && !steps.contains("DISCORD"), "{steps}");
+        for wrong in [&["stripe", "stripe"][..], &["strip"]] {
+            let folder = tempfile::tempdir().unwrap();
+            args.output = folder.path().join("portcullis.yaml");
+            args.provider = wrong.iter().map(|&name| name.to_owned()).collect();
+            assert!(write(&args).is_err(), "{wrong:?}");
+            assert!(!args.output.exists(), "{wrong:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::compile::compile;
 use super::compile::state::URL;
 use super::notices::notices;
 use super::problem::{Problem, Problems};
-use super::raw::{Environment, RawConfig, RawSecret};
+use super::raw::{Environment, RawConfig, RawSecret, RawSetting, RawWebhook};
 use super::source::Source;
 use super::tree::{Node, Value};
 use super::{Report, decode, document, inside, interpolate, key_file, parse, suggest};
@@ -200,6 +200,38 @@ impl Loaded {
         let secret = files.fetch(source, &at).map_err(|fault| (fault.message, fault.remedy))?;
         Ok(Signing { identity, secret })
     }
+
+    /// The webhook `name` as written, once all secrets that it names are to be had: judging goes on with stand-ins, and
+    /// what is signed with those is refused.
+    ///
+    /// # Errors
+    /// When there is no such webhook or a secret of it is missing: a sentence, and what to do about it.
+    pub fn webhook(&self, name: &str) -> Result<RawWebhook, (String, Option<String>)> {
+        let (raw, _) = decode::<RawConfig>(&self.tree);
+        let raw = raw.ok_or_else(|| ("the configuration cannot be read".to_owned(), None))?;
+        let Some(webhook) = raw.webhooks.iter().find(|webhook| webhook.name == name) else {
+            let known: Vec<&str> = raw.webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+            let remedy = if known.is_empty() {
+                "the configuration has no `webhooks`".to_owned()
+            } else {
+                suggest::remedy_or_all(name, &known)
+            };
+            return Err((format!("there is no webhook `{name}`"), Some(remedy)));
+        };
+        let base = Path::new(self.source.path()).parent().unwrap_or(Path::new("")).to_owned();
+        let files = Shelf { base, ..Shelf::default() };
+        let settings = webhook.settings.values().filter_map(|setting| match setting {
+            RawSetting::Secret(name) => Some(name),
+            RawSetting::Text(_) => None,
+        });
+        for name in webhook.secret.iter().flat_map(|names| names.iter()).chain(settings) {
+            let at = Place::root().key("secrets").key(name);
+            for one in raw.secrets.get(name).iter().flat_map(|all| all.iter()) {
+                files.fetch(one, &at).map_err(|fault| (fault.message, fault.remedy))?;
+            }
+        }
+        Ok(webhook.clone())
+    }
 }
 
 /// The bytes of a file that a configuration or a command names, if it is not too large for one.
@@ -303,7 +335,8 @@ impl Shelf {
                 if test { Err(refused()) } else { Ok(secret) }
             });
             // Whoever uses a secret that is missing has nothing to add to that.
-            let stand_in = || Secret::new(vec![b'x'; 64]);
+            // Good as text, as hexadecimal digits and as base64.
+            let stand_in = || Secret::new(vec![b'a'; 64]);
             let secret = fetched.unwrap_or_else(|fault| {
                 match purpose {
                     Purpose::Serve => shelf.faults.push(fault),
@@ -345,7 +378,7 @@ impl Shelf {
             }
             (None, None, Some(value)) => value.clone().into_bytes(),
             // Reported by compilation, which checks the form.
-            (None, None, None) => vec![b'x'; 64],
+            (None, None, None) => vec![b'a'; 64],
         };
         let secret = Secret::new(bytes);
         if secret.expose().is_empty() {

@@ -62,7 +62,8 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         rules.headers.iter().filter_map(|name| listed(name, head, &snapshot.hidden, &redacted)).collect();
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let (tenant, rule) = (visit.tenant(), visit.rule());
-    let route = visit.route();
+    let (route, proven) = (visit.route(), visit.proven.as_ref());
+    let event = proven.and_then(|proven| proven.event.as_deref()).map(|event| rules.redactor.redact(event));
     let mut line = Vec::with_capacity(768);
     Line {
         time_unix_ms: u64::try_from(visit.now_ms).unwrap_or_default(),
@@ -87,6 +88,9 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
         rule: rule.as_deref(),
         user: visit.user(),
         tenant: tenant.as_deref(),
+        webhook: proven.map(|proven| &*proven.webhook.name),
+        event: event.as_deref(),
+        webhook_key: proven.and_then(|proven| proven.key.as_deref()),
         upstream: route.filter(|_| passage.asked).map(|route| &*route.upstream.name),
         upstream_status: passage.upstream_status,
         duration: passage.total,

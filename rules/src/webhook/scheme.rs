@@ -159,6 +159,14 @@ impl Scheme {
         }
     }
 
+    /// The address of the key set that it is verified with, if it is one.
+    pub fn key_set(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Jwt(jwt) => jwt.key_set.as_deref(),
+            Proof::Signature(_) | Proof::Sns(_) | Proof::Token(_) => None,
+        }
+    }
+
     /// Headers that must not be forwarded: whoever reads them could send deliveries.
     pub fn secret_headers(&self) -> Vec<&HeaderName> {
         let extracts: Vec<&Extract> = match &self.proof {

@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::*;
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "time",
     "request_id",
     "trace_id",
@@ -28,6 +28,9 @@ const KEYS: [&str; 28] = [
     "rule",
     "user",
     "tenant",
+    "webhook",
+    "event",
+    "webhook_key",
     "upstream",
     "upstream_status",
     "duration_ms",
@@ -87,6 +90,9 @@ fn a_full_line_reads_back() {
         rule: Some("r"),
         user: Some("anna"),
         tenant: Some("acme"),
+        webhook: Some("stripe"),
+        event: Some("evt_1"),
+        webhook_key: Some("current"),
         upstream: Some("chatbot"),
         upstream_status: Some(200),
         duration: Duration::from_micros(1_234_567),
@@ -100,7 +106,8 @@ fn a_full_line_reads_back() {
         "host": "api.example.com", "path": "/v1/acme/[email]", "query": {"page": "2", "size": "\"big\""},
         "protocol": "HTTP/2.0", "tls": "TLSv1.3", "status": 403, "bytes_in": 17, "bytes_out": u64::MAX,
         "route": "send-message", "decision": "refuse", "code": "tenant_mismatch", "gate": "tenant", "rule": "r",
-        "user": "anna", "tenant": "acme", "upstream": "chatbot", "upstream_status": 200,
+        "user": "anna", "tenant": "acme", "webhook": "stripe", "event": "evt_1", "webhook_key": "current",
+        "upstream": "chatbot", "upstream_status": 200,
         "duration_ms": 1234.567, "upstream_ms": 0.041, "gateway_ms": 1.05,
         "headers": {"user-agent": "curl/8\t\\\0"},
     });
