@@ -55,3 +55,4 @@ mod tokens_have_one_place;
 mod upgrade_skips_no_gate;
 mod upstreams;
 mod webhook_commands;
+mod webhook_keys;
