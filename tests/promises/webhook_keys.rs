@@ -171,8 +171,15 @@ async fn the_address_and_the_settings_are_what_is_signed() {
 async fn a_webhook_has_an_upstream_times_limits_and_a_mode_of_its_own() {
     let other = Backend::http().await;
     let url = other.url().to_owned();
+    // It accepts and never shakes hands.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("https://{}", silent.local_addr().unwrap());
     let stage = stage(|c| {
         c.set("environment", "development").set("secrets.hook", json!({ "value": "s" }));
+        c.set("upstreams.silent", json!({
+            "servers": [silent], "retries": 0, "tls": { "server_name": "chatbot.internal.test", "ca": "tls/ca.pem" },
+        }));
+        c.set("defaults.timeouts", json!({ "connect": "60s", "first_byte": "60s", "stream_idle": "60s" }));
         c.set("upstreams.other.servers", json!([url]));
         c.set("limits.few", json!({ "per": "ip", "allow": "1/h" }));
         let hook = |path: &str, more: Value| {
@@ -189,6 +196,9 @@ async fn a_webhook_has_an_upstream_times_limits_and_a_mode_of_its_own() {
             json!([
                 hook("/any/other", json!({ "upstream": "other" })),
                 hook("/any/never", json!({ "timeouts": { "first_byte": "500ms" } })),
+                hook("/any/stream", json!({ "timeouts": { "stream_idle": "500ms" } })),
+                hook("/any/silent", json!({ "upstream": "silent", "timeouts": { "connect": "500ms" } })),
+                hook("/any/small", json!({ "max": "8B" })),
                 hook("/any/few", json!({ "limits": "few" })),
                 hook("/any/observed", json!({ "mode": "observe" })),
             ]),
@@ -197,7 +207,7 @@ async fn a_webhook_has_an_upstream_times_limits_and_a_mode_of_its_own() {
     .await;
     let send = |path: &'static str, secret: &str| {
         let (name, value) = github(secret);
-        let ask = Ask::post(path, BODY).header(name, &value).header("content-type", "application/json");
+        let ask = Ask::post(path, BODY).header(name, &value);
         stage.send(ask)
     };
     assert_eq!(send("/any/other", "s").await.status, 200);
@@ -207,4 +217,91 @@ async fn a_webhook_has_an_upstream_times_limits_and_a_mode_of_its_own() {
     assert_eq!(send("/any/few", "s").await.verdict(), "429 rate_limited");
     assert_eq!(send("/any/other", "wrong").await.verdict(), "401 signature_invalid");
     assert_eq!(send("/any/observed", "wrong").await.status, 200);
+    assert_eq!(send("/any/small", "s").await.verdict(), "413 body_too_large");
+    assert!(matches!(send("/any/silent", "s").await.status.as_u16(), 502 | 504));
+    let events = stage.backend.events("/any/stream");
+    let (name, value) = github("s");
+    let asked = stage.http1();
+    let ask = Ask::post("/any/stream", BODY).header(name, &value);
+    let (reply, _) = tokio::join!(asked.try_send(ask), events.send("one"));
+    assert!(reply.is_err(), "a stream that fell silent must not look complete: {reply:?}");
+}
+
+#[tokio::test]
+async fn a_repetition_is_what_replay_says_for_as_long() {
+    let site = Site::furnished(&harness::Certificates::new());
+    let mut configuration = Configuration::complete("http://127.0.0.1:1");
+    configuration.set("environment", "development").set("secrets.hook", json!({ "value": "s" }));
+    let hook = |name: &str, more: Value| {
+        let mut hook =
+            json!({ "name": name, "path": format!("/hooks/{name}"), "provider": "github", "secret": "hook" });
+        hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hook
+    };
+    configuration.set(
+        "webhooks",
+        json!([
+            hook("plain", json!({})),
+            hook("conflict", json!({ "on_duplicate": "conflict" })),
+            hook("by-id", json!({ "replay": { "keys": ["json:/id"], "ttl_s": 60 } })),
+            hook("long", json!({ "replay": { "keys": ["json:/id"], "ttl_s": 86400 } })),
+        ]),
+    );
+    site.configure(&configuration);
+    let mut requests = String::new();
+    for name in ["plain", "conflict", "by-id", "long"] {
+        for (nth, (at, body)) in [
+            ("10:00:00", BODY),
+            ("10:00:10", BODY),
+            ("10:00:20", "{\"id\":\"evt_1\",\"n\":2}"),
+            ("10:05:00", BODY),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let line = json!({
+                "id": format!("{name} {nth}"), "at": format!("2026-11-28T{at}.000Z"), "peer": "192.0.2.7", "tls": true,
+                "method": "POST", "url": format!("https://app.example.test/hooks/{name}"),
+                "headers": [["host", "app.example.test"], ["content-type", "application/json"],
+                    ["x-hub-signature-256", format!("sha256={}", hmac_hex("s", body))]],
+                "body_b64": STANDARD.encode(body),
+            });
+            requests += &format!("{line}\n");
+        }
+    }
+    site.write("requests.jsonl", &requests);
+    let lines =
+        site.run(&["replay", "--config", "portcullis.yaml", "requests.jsonl"]).await.expect(0).json_lines();
+    let told: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            format!(
+                "{} {} {}",
+                line["id"].as_str().unwrap(),
+                line["decision"].as_str().unwrap(),
+                line["status"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "plain 0 allow 200",
+            "plain 1 answer 200",
+            "plain 2 allow 200",
+            "plain 3 answer 200",
+            "conflict 0 allow 200",
+            "conflict 1 refuse 409",
+            "conflict 2 allow 200",
+            "conflict 3 refuse 409",
+            "by-id 0 allow 200",
+            "by-id 1 answer 200",
+            "by-id 2 answer 200",
+            "by-id 3 allow 200",
+            "long 0 allow 200",
+            "long 1 answer 200",
+            "long 2 answer 200",
+            "long 3 answer 200",
+        ]
+    );
 }
