@@ -296,7 +296,8 @@ impl ProxyHttp for Gateway {
         let Some(refusal) = faults::refusal(error, passing) else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
-        let error_code = refusal.code.status().as_u16();
+        passing.release().await;
+        let error_code = refusal.status().as_u16();
         if session.response_written().is_none() {
             // The client may be gone; there is nobody left to tell.
             let _ = passing.refuse(session, refusal).await;

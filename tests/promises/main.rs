@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::float_cmp,
     reason = "a broken expectation is how a test says so"
 )]
 
@@ -59,6 +61,7 @@ mod upgrade_skips_no_gate;
 mod upstreams;
 mod webhook_commands;
 mod webhook_gates;
+mod webhook_keys;
 mod webhook_replays;
 mod webhook_sdks;
 mod webhook_vectors;

@@ -188,3 +188,37 @@ async fn init_writes_webhooks_that_pass() {
     let tested = site.run(&["test"]).await.expect(0);
     assert!(tested.stdout.contains("POST /hooks/stripe"), "{}", tested.stdout);
 }
+
+#[tokio::test]
+async fn the_scheme_in_the_documentation_loads_and_refuses() {
+    let text = std::fs::read_to_string(harness::site::workspace().join("docs/webhooks.md")).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let whole: Vec<&str> = blocks.filter(|block| block.starts_with("version: 1")).collect();
+    assert_eq!(whole.len(), 1);
+    let mut site = Site::new();
+    site.write("portcullis.yaml", whole[0]);
+    site.env("SHOP_SECRET", Some(SECRET));
+    let tested = site.run(&["test"]).await.expect(0);
+    assert!(tested.stdout.contains("0 failed"), "{}", tested.stdout);
+    site.write("order.json", "{}");
+    let url = ["--url", "https://localhost"];
+    let line = site
+        .run(&[&["webhook", "sign", "--webhook", "shop", "--body", "order.json"][..], &url].concat())
+        .await;
+    let line = line.expect(0).stdout;
+    let field = |name: &str| {
+        let (_, rest) = line.split_once(&format!("'{name}: ")).expect(&line);
+        format!("{name}: {}", rest.split('\'').next().unwrap())
+    };
+    let (signature, id) = (field("x-shop-signature"), field("x-shop-delivery"));
+    let mut args = vec!["explain", "POST /hooks/shop", "--body", "order.json", "--header", &signature];
+    let told = site.run(&args).await.expect(0).stdout;
+    assert!(told.contains("missing: the header `x-shop-delivery`"), "{told}");
+    args.extend(["--header", &id]);
+    let told = site.run(&args).await.expect(0).stdout;
+    assert!(told.contains("verified by the key shop") && told.contains("→ allow"), "{told}");
+    assert!(
+        told.lines().any(|line| line.starts_with("dispatch") && line.ends_with("webhook shop")),
+        "{told}"
+    );
+}

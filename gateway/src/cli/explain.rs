@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use rules::expr::Stage;
 use rules::plan::{Plan, Step};
 use rules::policy::Accepted;
-use rules::verdict::Refusal;
+use rules::problem::Place;
+use rules::verdict::{Code, Refusal};
 use serde_json::{Map, Value, json};
 
 use super::stand_ins::StandIns;
@@ -19,6 +20,7 @@ use crate::pipeline::accept;
 use crate::pipeline::identify;
 use crate::pipeline::log::masked;
 use crate::pipeline::{Way, dispatch};
+use crate::snapshot::{Route, Snapshot};
 use crate::state::{Store, Terms};
 use crate::visit::Visit;
 
@@ -204,8 +206,8 @@ fn walk(loaded: &Loaded, case: &Case<'_>) -> Vec<Row> {
         Ok(Way::On | Way::Own { .. }) => {}
     }
     let Some(route) = visit.route() else { return rows };
-    let place = rules::problem::Place::root().key("routes").item(route.index);
-    rows.push(passed("dispatch", Some(format!("route {}", route.name)), loaded.line(&place)));
+    let (what, place) = written(snapshot, route);
+    rows.push(passed("dispatch", Some(format!("{what} {}", route.name)), loaded.line(&place)));
     let assumed = judge::assume(&mut visit, case).err();
     gates(loaded, &mut visit, &head, case, assumed, &mut rows, refused, passed);
     rows
@@ -285,8 +287,7 @@ fn gates(
     if route.webhook.is_some() {
         let memory = Memory::default();
         let way = judge::prove(visit, head, case.body, &memory, &mut None);
-        let place = rules::problem::Place::root().key("webhooks");
-        let line = loaded.line(&place.item(route.index.saturating_sub(snapshot.written_routes)));
+        let line = loaded.line(&written(&snapshot, route).1);
         match way {
             Ok(Way::On) => {
                 let key = visit.proven.as_ref().and_then(|proven| proven.key.as_deref());
@@ -302,12 +303,30 @@ fn gates(
                 return;
             }
             Err(refusal) => {
-                rows.push(refused("webhook", &refusal, line));
+                rows.push(refused("webhook", &stood_in(route, refusal), line));
                 return;
             }
         }
     }
     rows.push(passed("upstream", Some(route.upstream.name.to_string()), None));
+}
+
+/// What a route is, and where it is written.
+fn written(snapshot: &Snapshot, route: &Route) -> (&'static str, Place) {
+    match route.index.checked_sub(snapshot.written_routes) {
+        Some(index) => ("webhook", Place::root().key("webhooks").item(index)),
+        None => ("route", Place::root().key("routes").item(route.index)),
+    }
+}
+
+/// Nothing is fetched here: whoever wants to go on is told how.
+fn stood_in(route: &Route, refusal: Refusal) -> Refusal {
+    let fetches = route.webhook.as_ref().is_some_and(|webhook| webhook.scheme.key_set().is_some());
+    if refusal.code != Code::KeysUnavailable || !fetches {
+        return refusal;
+    }
+    let private = format!("{} (offline, `--jwks {}=FILE` stands in for it)", refusal.private, route.name);
+    Refusal { private: private.into(), ..refusal }
 }
 
 /// The identity that decides: the caller's, or the first to which the request shows anything.

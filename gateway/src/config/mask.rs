@@ -10,10 +10,27 @@ const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
 
 /// The bytes of the document that hold secrets.
 pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
-    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().collect()
+    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().chain(tokens(root)).collect()
 }
 
-/// The text with everything below `secrets` that could be one replaced by stars. It keeps its length and
+/// The tokens that stand in the settings of webhooks.
+fn tokens(root: &Node) -> Vec<Range<usize>> {
+    let Some(Value::Seq(webhooks)) = root.get("webhooks").map(|webhooks| &webhooks.value) else {
+        return Vec::new();
+    };
+    let settings = webhooks.iter().filter_map(|webhook| match &webhook.get("settings")?.value {
+        Value::Map(entries) => Some(entries),
+        _ => None,
+    });
+    let is_token = |key: &Node| key.text().is_some_and(|key| key.ends_with("token"));
+    settings
+        .flatten()
+        .filter(|(key, value)| is_token(key) && matches!(value.value, Value::Scalar(_)))
+        .map(|(_, value)| value.span.clone())
+        .collect()
+}
+
+/// The text with everything below `secrets` that could be one replaced by stars, and the tokens of webhooks. It keeps its length and
 /// its lines. What could not be read as YAML is masked by its looks, and rather too much than too little.
 pub(super) fn masked(text: &str) -> String {
     let mut cover = Cover::default();
@@ -21,8 +38,11 @@ pub(super) fn masked(text: &str) -> String {
         (Some(root), problems) if problems.is_empty() => {
             cover.regions = secret_ranges(&root).into_iter().map(|range| with_comment(text, range)).collect();
             if let Some(secrets) = root.get("secrets") {
-                cover.look_at(secrets, None);
+                cover.look_at(text, secrets, None);
             }
+            cover.values.extend(tokens(&root));
+            cover.regions.sort_unstable_by_key(|span| span.start);
+            cover.values.sort_unstable_by_key(|span| span.start);
         }
         _ => cover.regions = by_looks(text),
     }
@@ -61,24 +81,36 @@ impl Cover {
     }
 
     /// Sorts what is below `secrets` into names and values.
-    fn look_at(&mut self, node: &Node, key: Option<&str>) {
+    fn look_at(&mut self, text: &str, node: &Node, key: Option<&str>) {
         match &node.value {
             Value::Null => {}
             Value::Scalar(_) if key.is_some_and(|key| TELLING.contains(&key)) => {
                 self.names.push(node.span.clone());
             }
             Value::Scalar(_) => self.values.push(node.span.clone()),
-            Value::Seq(items) => items.iter().for_each(|item| self.look_at(item, None)),
+            Value::Seq(items) => {
+                for item in items {
+                    self.names.extend(dash(text, item.span.start));
+                    self.look_at(text, item, None);
+                }
+            }
             Value::Map(entries) => {
                 for (key, value) in entries {
                     // A key without a value may be a secret that lost its key.
                     let list = if value.value == Value::Null { &mut self.values } else { &mut self.names };
                     list.push(key.span.clone());
-                    self.look_at(value, key.text());
+                    self.look_at(text, value, key.text());
                 }
             }
         }
     }
+}
+
+/// The mark before an item of a list, if it has one.
+fn dash(text: &str, item: usize) -> Option<Range<usize>> {
+    let before = text.get(..item)?.trim_end_matches([' ', '\t', '\r', '\n']);
+    let start = before.strip_suffix('-')?.len();
+    Some(start..start + 1)
 }
 
 /// Whether one of the spans, in order and apart, covers an offset.
@@ -108,6 +140,15 @@ fn by_looks(text: &str) -> Vec<Range<usize>> {
         let end = if at == line_start { after + block(rest) } else { text.len() };
         regions.push(after..end);
     }
+    for (at, word) in text.match_indices("token") {
+        let after = at + word.len();
+        let rest = text.get(after..).unwrap_or_default();
+        if !covered(&regions, at) && rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':') {
+            let line = rest.lines().next().unwrap_or_default();
+            regions.push(after..after + line.len());
+            regions.sort_unstable_by_key(|span| span.start);
+        }
+    }
     regions
 }
 
@@ -135,6 +176,17 @@ mod tests {
             hidden,
             "secrets:\n  a: { value: ****·* } * *** ******\n  b: [{ env: NAME, id: x }, *****]\nversion: 1\n"
         );
+    }
+
+    #[test]
+    fn a_rotation_keeps_its_marks_and_a_webhooks_token_is_starred() {
+        let text = "webhooks:\n  - { settings: { verify_token: hush, id: x } }\nsecrets:\n  a:\n    - { value: sk }\n    - plain\n";
+        assert_eq!(
+            masked(text),
+            "webhooks:\n  - { settings: { verify_token: ****, id: x } }\nsecrets:\n  a:\n    - { value: ** }\n    - *****\n"
+        );
+        let broken = masked("webhooks:\n  - { settings: { verify_token: hush\nversion: 1\n");
+        assert!(!broken.contains("hush") && broken.contains("version: 1"), "{broken}");
     }
 
     #[test]

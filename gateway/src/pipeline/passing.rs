@@ -197,9 +197,10 @@ impl Passing {
             let _ = tokio::time::timeout(KEPT_WITHIN, ticket.kept()).await;
             self.upstream_ended = Some(Instant::now());
         }
-        // One that was not taken may come again: its reservation is dropped.
-        let reservation = self.reservation.take().filter(|_| answer.status.is_success());
-        if let Some(reservation) = reservation {
+        if !answer.status.is_success() {
+            self.release().await;
+        }
+        if let Some(reservation) = self.reservation.take() {
             let committed = reservation.commit().await;
             self.upstream_ended = Some(Instant::now());
             if committed.is_err() {
@@ -208,6 +209,14 @@ impl Passing {
             }
         }
         Ok(())
+    }
+
+    /// Gives back the right to forward a delivery that was not taken, before its sender hears of that: it may come again
+    /// at once.
+    pub(super) async fn release(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.release().await;
+        }
     }
 
     pub(super) async fn refuse(&mut self, session: &mut Session, refusal: Refusal) -> Result<()> {
