@@ -52,8 +52,7 @@ impl<'a> Seen<'a> {
 
     fn target(&self) -> String {
         let rest = self.url.split_once("://").unwrap().1;
-        let from = rest.find(['/', '?']).unwrap_or(rest.len());
-        let target = &rest[from..];
+        let target = rest.find(['/', '?']).map_or("", |from| rest.split_at(from).1);
         if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
     }
 
@@ -156,7 +155,7 @@ fn configuration(vectors: &[&Value], table: &Value, named: bool) -> Value {
 }
 
 /// Vectors by rounds, so that within a round each path is there once.
-fn rounds<'a>(table: &'a Value, pick: impl Fn(&Value) -> bool) -> Vec<Vec<&'a Value>> {
+fn rounds(table: &Value, pick: impl Fn(&Value) -> bool) -> Vec<Vec<&Value>> {
     let mut rounds: Vec<Vec<&Value>> = Vec::new();
     let mut nth: BTreeMap<String, usize> = BTreeMap::new();
     for vector in table["vectors"].as_array().unwrap().iter().filter(|vector| pick(vector)) {
