@@ -266,7 +266,8 @@ async fn a_repetition_is_what_replay_says_for_as_long() {
                     ["x-hub-signature-256", format!("sha256={}", hmac_hex("s", body))]],
                 "body_b64": STANDARD.encode(body),
             });
-            requests += &format!("{line}\n");
+            requests.push_str(&line.to_string());
+            requests.push('\n');
         }
     }
     site.write("requests.jsonl", &requests);

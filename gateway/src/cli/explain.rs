@@ -10,19 +10,20 @@ use rules::problem::Place;
 use rules::verdict::{Code, Refusal};
 use serde_json::{Map, Value, json};
 
+use self::show::{outcome, print};
 use super::stand_ins::StandIns;
 use super::test::{Format, open};
 use crate::config::compile::{assume_json, send};
 use crate::config::load::Loaded;
 use crate::config::remedy_or_all;
 use crate::judge::{self, Case, Memory};
-use crate::pipeline::accept;
-use crate::pipeline::identify;
 use crate::pipeline::log::masked;
-use crate::pipeline::{Way, dispatch};
+use crate::pipeline::{Way, accept, decide, dispatch, identify};
 use crate::snapshot::{Route, Snapshot};
 use crate::state::{Store, Terms};
 use crate::visit::Visit;
+
+mod show;
 
 /// Walks one request through the pipeline: each gate, its verdict, the line that made it.
 #[derive(clap::Args, Debug)]
@@ -346,42 +347,4 @@ fn decider<'a>(plan: &'a Plan, visit: &Visit, head: &http::request::Parts) -> Op
 fn who(visit: &Visit) -> String {
     let identity = visit.caller.as_ref().map_or("nobody", |caller| &caller.identity);
     visit.user().map_or_else(|| identity.to_owned(), |user| format!("{identity}: user {user}"))
-}
-
-fn outcome(end: &judge::End, hidden: &[String]) -> (String, Value) {
-    match end {
-        judge::End::Forward { target, fields, .. } => {
-            let fields: Vec<(String, String)> = fields.iter().map(super::replay::shown).collect();
-            ("allow".to_owned(), json!({ "target": masked(target, hidden), "headers": fields }))
-        }
-        judge::End::Answer(answer) => {
-            let location = answer.fields.get("location").and_then(|field| field.to_str().ok());
-            let location = location.map(|location| masked(location, hidden));
-            (answer.status.as_u16().to_string(), json!({ "location": location }))
-        }
-        judge::End::Refuse(refusal, answer) => {
-            (format!("{} {}", answer.status.as_u16(), refusal.code), json!({ "detail": refusal.public }))
-        }
-    }
-}
-
-fn print(rows: &[Row], outcome: &str, more: &Value, file: &str) {
-    for row in rows {
-        let place = row.line.map_or_else(String::new, |line| format!("  {file}:{line}"));
-        let why = row.why.as_deref().map_or_else(String::new, |why| format!("  {why}"));
-        println!("{:<10} {:<28}{place}{why}", row.gate, row.verdict);
-    }
-    println!("→ {outcome}");
-    for (name, value) in more.as_object().into_iter().flatten() {
-        match value {
-            Value::Array(fields) => {
-                for pair in fields {
-                    let part = |index: usize| pair.get(index).and_then(Value::as_str).unwrap_or_default();
-                    println!("  {}: {}", part(0), part(1));
-                }
-            }
-            Value::String(text) => println!("  {name}: {text}"),
-            _ => {}
-        }
-    }
 }

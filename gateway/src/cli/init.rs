@@ -1,5 +1,6 @@
 //! `portcullis init`: writes a configuration to begin with.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -82,11 +83,12 @@ fn fill_with(upstream: &str, sections: &[Section]) -> String {
         if section.loads {
             webhooks.push_str(&section.webhook(""));
             let Section { path, without, .. } = section;
-            tests.push_str(&format!("  - {{ send: POST {path}, expect: 401 {without} }}\n"));
+            let _ = writeln!(tests, "  - {{ send: POST {path}, expect: 401 {without} }}");
         } else {
-            webhooks.push_str(&format!(
-                "  # Fill in the key that the provider shows for {PLACEHOLDER}, and take away the marks:\n"
-            ));
+            let _ = writeln!(
+                webhooks,
+                "  # Fill in the key that the provider shows for {PLACEHOLDER}, and take away the marks:"
+            );
             webhooks.push_str(&section.webhook("  #"));
         }
     }
@@ -114,11 +116,10 @@ fn next_steps(output: &Path, sections: &[Section]) -> String {
     } else {
         format!(" --config {}", shell::word(&output.display().to_string()))
     };
-    let exports: String = sections
-        .iter()
-        .flat_map(|section| &section.variables)
-        .map(|variable| format!("  export {variable}=…  # as the provider shows it\n"))
-        .collect();
+    let mut exports = String::new();
+    for variable in sections.iter().flat_map(|section| &section.variables) {
+        let _ = writeln!(exports, "  export {variable}=…  # as the provider shows it");
+    }
     format!(
         "\
 Wrote {}. What next:

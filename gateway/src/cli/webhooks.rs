@@ -35,7 +35,7 @@ pub fn call(args: &Args) -> ExitCode {
         }),
         None => all().map(|all| match args.format {
             Format::Text => table(&all),
-            Format::Json => format!("{:#}\n", Value::from_iter(all.iter().map(Provider::row))),
+            Format::Json => format!("{:#}\n", all.iter().map(Provider::row).collect::<Value>()),
         }),
     };
     match told {
@@ -110,7 +110,7 @@ impl Provider {
         let RawPreset { title, tolerance, replay, evidence, sources, caveats, scheme } = &self.preset;
         let mut text = format!("{title} (provider: {})\n", self.name);
         paragraph(&mut text, "How it signs", &words::signs(scheme));
-        paragraph(&mut text, "Tolerance, as the provider says", &[tolerance.clone()]);
+        paragraph(&mut text, "Tolerance, as the provider says", std::slice::from_ref(tolerance));
         let repetitions = [format!("known by {replay}"), words::remembered(scheme)];
         paragraph(&mut text, "Repetitions", &repetitions);
         paragraph(&mut text, "Handshakes", &words::handshakes(scheme));
