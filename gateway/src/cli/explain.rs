@@ -18,7 +18,7 @@ use crate::config::load::Loaded;
 use crate::config::remedy_or_all;
 use crate::judge::{self, Case, Memory};
 use crate::pipeline::log::masked;
-use crate::pipeline::{Way, accept, decide, dispatch, identify};
+use crate::pipeline::{Way, accept, dispatch, identify};
 use crate::snapshot::{Route, Snapshot};
 use crate::state::{Store, Terms};
 use crate::visit::Visit;
