@@ -135,5 +135,6 @@ fn caller(identity: &str, claims: &str) -> Caller {
         claims: serde_json::from_str(claims).unwrap(),
         forward: Vec::new(),
         unforwardable: None,
+        key: None,
     }
 }

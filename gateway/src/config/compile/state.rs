@@ -6,7 +6,7 @@ use rules::policy::Library;
 use rules::problem::Place;
 
 use super::Problems;
-use crate::config::raw::{RawConfig, Store};
+use crate::config::raw::{OnFailure, RawConfig, Store};
 use crate::snapshot::{Kept, Remote};
 
 /// How long a request waits for Redis at most, where the configuration says nothing.
@@ -35,6 +35,7 @@ pub(super) fn compile(raw: &RawConfig, library: &dyn Library, problems: &mut Pro
                 ("url", state.url.is_some()),
                 ("ca", state.ca.is_some()),
                 ("timeout", state.timeout.is_some()),
+                ("on_failure", state.on_failure != OnFailure::Local),
             ];
             for (key, _) in written.into_iter().filter(|(_, written)| *written) {
                 let problem = at.key(key).itself().problem(format!("`{key}` has no effect without Redis"));
