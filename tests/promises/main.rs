@@ -43,6 +43,7 @@ mod observe_refuses_nobody;
 mod official_openai_sdk;
 mod openapi_holds;
 mod openid_provider;
+mod redis_goes_away;
 mod refuses_unknown;
 mod reload_and_broken_files;
 mod replay_equals_wire;

@@ -294,7 +294,6 @@ async fn a_successor_knows_what_was_accepted_and_what_is_in_progress() {
         .await;
 }
 
-/// Two gateways that share a Redis.
 async fn pair(redis: &Redis) -> (Stage, Gateway, Client) {
     let url = redis.url();
     let stage = stage(|c| {
@@ -367,7 +366,6 @@ async fn without_redis_nothing_is_forwarded() {
     assert!(is_duplicate(&stage.send(delivery(2)).await));
 }
 
-/// What is remembered can no longer be written: nobody is told that all is well.
 #[tokio::test]
 async fn a_damaged_memory_is_told_at_the_start() {
     let certificates = Certificates::new();
