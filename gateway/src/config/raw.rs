@@ -291,8 +291,8 @@ pub struct RawState {
     /// For `redis`: how long a request waits for it at most; by default 50ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Time>,
-    /// What happens while Redis cannot be reached, or where a counter has no room: `local` counts in this process,
-    /// `deny` refuses (503), `allow` lets pass uncounted.
+    /// For `redis`: what happens while it cannot be reached: `local` counts in this process, `deny` refuses (503),
+    /// `allow` lets pass uncounted.
     pub on_failure: OnFailure,
 }
 

@@ -1,5 +1,24 @@
 //! "Did you mean …?"
 
+/// What other programs call a key.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("by", "per"),
+    ("concurrency", "concurrent"),
+    ("condition", "when"),
+    ("description", "name"),
+    ("duration", "for"),
+    ("entries", "items"),
+    ("expression", "when"),
+    ("if", "when"),
+    ("key", "per"),
+    ("limit", "allow"),
+    ("location", "to"),
+    ("rate", "allow"),
+    ("target", "to"),
+    ("time", "for"),
+    ("values", "items"),
+];
+
 /// The known name that a wrong one was most likely meant to be. Case and the choice between
 /// `-`, `_` and nothing do not count; beyond those, two slips are forgiven, one in a short name.
 pub(super) fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
@@ -11,6 +30,12 @@ pub(super) fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>)
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// The key that another program calls so.
+pub(super) fn elsewhere<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let (_, here) = ELSEWHERE.iter().find(|(there, _)| there.eq_ignore_ascii_case(wrong))?;
+    known.into_iter().find(|name| name == here)
 }
 
 /// The remedy for a wrong name: the nearest known one, else all of them.

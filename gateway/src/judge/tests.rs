@@ -1,6 +1,8 @@
 use rules::credential::Vouched;
 
 use super::*;
+
+mod limits;
 use crate::config::load::{Purpose, load};
 
 const TEXT: &str = r#"
@@ -19,9 +21,13 @@ routes:
 "#;
 
 fn snapshot() -> Arc<Snapshot> {
+    load_text(TEXT)
+}
+
+fn load_text(text: &str) -> Arc<Snapshot> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("portcullis.yaml");
-    std::fs::write(&path, TEXT).unwrap();
+    std::fs::write(&path, text).unwrap();
     load(&path, Purpose::Serve).unwrap_or_else(|broken| panic!("{}", broken.text(false))).snapshot
 }
 

@@ -17,9 +17,11 @@ pub(super) fn nearest<'n>(wrong: &str, known: impl Iterator<Item = &'n str> + Cl
 }
 
 /// The shortest name that ends like `wrong` and has all its segments, in order: `http.headers.names` stands for
-/// `http.request.headers.names`.
+/// `http.request.headers.names`, and `user` for `portcullis.user`.
 fn by_segments<'n>(wrong: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let (_, last) = wrong.rsplit_once('.')?;
+    // What `limits` call the address.
+    let wrong = if wrong == "ip" { "ip.src" } else { wrong };
+    let last = wrong.rsplit('.').next()?;
     let fits = |name: &&str| {
         let mut segments = name.split('.');
         name.rsplit('.').next() == Some(last)

@@ -25,7 +25,7 @@ pub fn compile(name: &str, raw: &RawLimit, at: &Place) -> Result<Limit, Vec<Prob
     let counters = counters(raw, at, &mut problems);
     let rates = raw.allow.as_ref().and_then(|allow| rates(allow, raw.burst, &at.key("allow"), &mut problems));
     let lock = raw.lock.as_ref().and_then(|lock| self::lock(lock, &at.key("lock"), &mut problems));
-    if raw.allow.is_none() && raw.concurrent.is_none() && raw.lock.is_none() {
+    if raw.allow.is_none() && raw.concurrent.is_none() && raw.lock.is_none() && raw.burst.is_none() {
         let problem = at.problem(format!("the limit `{name}` limits nothing"));
         problems.push(
             problem.remedy("write `allow: 30/min`, `concurrent: 4` or `lock: { after: 10, for: 15m }`"),

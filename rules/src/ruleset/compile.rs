@@ -306,7 +306,8 @@ impl Bench<'_> {
         if let Some(Text::Fixed(text)) = &path
             && let Err(refusal) = Path::parse(text.as_bytes())
         {
-            self.say(&at.key("path"), format!("`{text}` is not a path"), refusal.private.into_owned());
+            let what = format!("`{text}` cannot be a path: {}", refusal.private);
+            self.say(&at.key("path"), what, "write it as the upstream is to see it, from `/` on");
         }
         if let Some(Text::Fixed(text)) = &query
             && (text.starts_with('?') || format!("/?{text}").parse::<http::uri::PathAndQuery>().is_err())

@@ -385,7 +385,7 @@ fn what_is_wrong_is_told_at_its_place() {
             "the same thing twice",
         ),
         (rule("r", "true", RawAction::Rewrite), "rules[0]", "changes nothing"),
-        (RawRule { path: text("x"), ..rewrite() }, "rules[0].path", "is not a path"),
+        (RawRule { path: text("x"), ..rewrite() }, "rules[0].path", "cannot be a path"),
         (RawRule { query: text("?x"), ..rewrite() }, "rules[0].query", "is not a query"),
         (
             RawRule { when: "portcullis.user eq \"a\"".to_owned(), ..rewrite() },

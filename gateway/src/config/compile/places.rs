@@ -34,8 +34,15 @@ pub(super) fn compile(
     let mut atlas: Option<Atlas> = None;
     for (index, path) in raw.geo.iter().flat_map(|files| files.iter()).enumerate() {
         let place = at.key("geo").item(index);
-        let read = library.file(path).and_then(Atlas::read);
-        let Some(read) = problems.keep(read.map_err(|why| place.problem(why))) else { continue };
+        let Some(file) = problems.keep(library.file(path).map_err(|why| place.problem(why))) else {
+            continue;
+        };
+        let read = Atlas::read(file).map_err(|why| {
+            place
+                .problem(why)
+                .remedy("name a file in MaxMind's format that tells countries, cities or networks")
+        });
+        let Some(read) = problems.keep(read) else { continue };
         atlas = Some(match atlas {
             Some(known) => known.and(read),
             None => read,

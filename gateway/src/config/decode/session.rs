@@ -71,18 +71,19 @@ impl Session {
         let name = key.text().unwrap_or_default();
         // A known key that is already there is not what this one was meant to be.
         let free: Vec<&str> = fields.iter().copied().filter(|field| siblings.get(field).is_none()).collect();
-        let close =
-            fields.iter().copied().find(|field| suggest::nearest(name, free.iter().copied()) == Some(*field));
+        let meant = suggest::elsewhere(name, free.iter().copied())
+            .or_else(|| suggest::nearest(name, free.iter().copied()));
+        let close = fields.iter().copied().find(|field| meant == Some(*field));
         // A secret that was written where its key belongs must not be repeated.
         let secret =
             self.is_private(key) && siblings.get(name).is_some_and(|value| value.value == Value::Null);
         let message =
             if secret { "unknown key".to_owned() } else { format!("unknown key `{}`", short(name)) };
-        let problem = Problem::at(key.span.clone(), message).maybe_remedy(suggest::remedy(
-            name,
-            if close.is_some() { &free } else { fields },
-            "key",
-        ));
+        let remedy = match meant {
+            Some(meant) => Some(format!("did you mean `{meant}`?")),
+            None => suggest::remedy(name, fields, "key"),
+        };
+        let problem = Problem::at(key.span.clone(), message).maybe_remedy(remedy);
         state.problems.push(problem);
         state.unknown.insert(id(key), close);
     }

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::report;
+use crate::config::suggest::elsewhere;
 
 #[test]
 fn an_unknown_key_names_the_nearest() {
@@ -735,4 +736,11 @@ upstreams:
 
     error: 6 problems in portcullis.yaml
     "#);
+}
+
+#[test]
+fn a_key_as_other_programs_call_it() {
+    assert_eq!(elsewhere("Expression", ["name", "when"]), Some("when"));
+    assert_eq!(elsewhere("expression", ["name"]), None, "it is no key here");
+    assert_eq!(elsewhere("when", ["when"]), None);
 }

@@ -33,7 +33,13 @@ impl Checker<'_> {
             Base::Field(name) => name.clone(),
             Base::Call { name, .. } => format!("{name}(…)"),
         };
-        let Some((op, op_span)) = &compare.op else { return alone(typed, left, span) };
+        // As it stands there, with its brackets, for what has to be written instead.
+        let written = self.text.get(span.clone()).unwrap_or(left);
+        let written = written.strip_suffix("[*]").unwrap_or(written);
+        let Some((op, op_span)) = &compare.op else {
+            let left = if matches!(typed, Typed::One(..)) { left } else { written };
+            return alone(typed, left, span);
+        };
         match typed {
             Typed::One(node, scalar) => {
                 let check = self.check(op, op_span, scalar, left)?;
@@ -50,8 +56,8 @@ impl Checker<'_> {
                 Ok(Checked::Each(Each::Is(list, check), origin, span))
             }
             Typed::List(..) | Typed::Map(..) | Typed::Lists(..) | Typed::EachList(..) => {
-                let fault = Fault::new(span, format!("{}, which no operator takes", kind(&typed, left)));
-                Err(fault.remedy(how_to_get_one(&typed, left)))
+                let fault = Fault::new(span, format!("{}, which no operator takes", kind(&typed, written)));
+                Err(fault.remedy(how_to_get_one(&typed, written)))
             }
         }
     }
@@ -225,7 +231,7 @@ pub(super) fn how_to_get_one(typed: &Typed, left: &str) -> String {
         Typed::Map(..) => format!("write `{left}[\"name\"][0]`, or `any({left}[\"name\"][*] …)`"),
         Typed::Lists(..) | Typed::EachList(..) => format!("write `any({left}[*][*] …)`"),
         Typed::One(..) | Typed::List(..) | Typed::Each(..) => {
-            format!("write `{left}[0]`, or `any({left}[*] …)`, with any brackets that stand there already")
+            format!("write `{left}[0]` for the first of them, or `any({left}[*] …)`")
         }
     }
 }

@@ -61,8 +61,10 @@ impl Checker<'_> {
                 (source, Stage::Head)
             }
             Standing::Unavailable(why) => {
+                let (why, instead) = why.split_once(": ").unwrap_or((why, ""));
                 let fault = Fault::new(span.clone(), format!("`{name}` cannot be had: {why}"));
-                return Err(fault.remedy(suggest::field(name)));
+                let instead = Some(instead.to_owned()).filter(|instead| !instead.is_empty());
+                return Err(fault.remedy(instead.unwrap_or_else(|| suggest::field(name))));
             }
         };
         self.may_be_named(name, stage, span)?;

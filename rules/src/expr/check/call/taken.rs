@@ -41,7 +41,11 @@ impl Taken<'_> {
     pub(super) fn wrong(&self, typed: &Typed, span: Span, wanted: &str) -> Fault {
         let found = kind(typed, "this").replace("`this`", "this").replace("`this[*]`", "this");
         let fault = Fault::new(span, format!("`{}` takes {wanted} here, and {found}", self.function));
-        if matches!(typed, Typed::One(..)) { fault } else { fault.remedy(how_to_get_one(typed, "…")) }
+        match typed {
+            Typed::One(..) => fault,
+            Typed::List(..) => fault.remedy("add `[0]` for the first of them, or `[*]` for each"),
+            _ => fault.remedy(how_to_get_one(typed, "…")),
+        }
     }
 
     pub(super) fn text(&mut self) -> Outcome<Node> {
