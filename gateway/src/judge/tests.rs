@@ -1,9 +1,9 @@
 use rules::credential::Vouched;
 
 use super::*;
+use crate::config::load::{Purpose, load};
 
 mod limits;
-use crate::config::load::{Purpose, load};
 
 const TEXT: &str = r#"
 version: 1

@@ -34,7 +34,6 @@ pub(super) fn compile(raw: &RawConfig, library: &dyn Library, problems: &mut Pro
                 ("url", state.url.is_some()),
                 ("ca", state.ca.is_some()),
                 ("timeout", state.timeout.is_some()),
-                ("on_failure", state.on_failure != OnFailure::Local),
             ];
             for (key, _) in written.into_iter().filter(|(_, written)| *written) {
                 let problem = at.key(key).itself().problem(format!("`{key}` has no effect without Redis"));
@@ -60,7 +59,7 @@ fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Pro
         );
         return None;
     };
-    super::secrets::one(written, "url", raw.environment, &at.key("url"), problems);
+    super::secrets::one(&written.secret(), "url", raw.environment, &at.key("url"), problems);
     let url = problems.keep(library.secret(URL).map_err(|why| at.key("url").problem(why)))?;
     let ca = state.ca.as_ref().map(|path| library.file(path).map_err(|why| at.key("ca").problem(why)));
     let ca = match ca.transpose() {
@@ -77,7 +76,11 @@ fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Pro
     };
     // What it says shows nothing of the address, which may hold a password.
     let shared = Shared::compile(&url, ca.as_deref(), timeout, on_failure).map_err(|why| {
-        at.key(if ca.is_some() && why.contains("authority") { "ca" } else { "url" }).problem(why)
+        let at = at.key(if ca.is_some() && why.contains("authority") { "ca" } else { "url" });
+        match why.split_once(": ") {
+            Some((what, remedy)) => at.problem(what).remedy(remedy),
+            None => at.problem(why),
+        }
     });
     Some(Remote { shared: problems.keep(shared)?, url, ca, timeout })
 }
