@@ -89,13 +89,13 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, memory: &Memory) -> Judg
         if let Err(refusal) = charge(&mut visit, store) {
             way = Err(refusal);
         }
-        tally::late(&mut visit, store);
+        let _ = tally::late(&mut visit, store);
     }
     let end = match way {
         Ok(Way::On) => {
             let (mut fields, mut own) = (end_to_end(&head.headers, visit.upgrade), HeaderMap::new());
-            tally::learn(&visit, case.upstream_status, store);
-            decide::reply(&mut visit, &head, case.upstream_status, &HeaderMap::new(), store);
+            let _ = tally::learn(&visit, case.upstream_status, store);
+            let _ = decide::reply(&mut visit, &head, case.upstream_status, &HeaderMap::new(), store);
             // One that was not taken may come again: its reservation is dropped.
             let taken = (200..300).contains(&case.upstream_status);
             if let Some(reservation) = reservation.filter(|_| taken) {

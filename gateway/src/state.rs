@@ -205,16 +205,19 @@ impl Store {
         service.redis().eval(script, keys, args).await
     }
 
-    /// Tells counters what an answer was. Never waits.
-    pub fn note(&self, notes: &[(Ask, Note)], now_ms: i64) {
+    /// Tells counters what an answer was. Never waits; what is to be awaited before the client learns of the answer is
+    /// returned.
+    pub fn note(&self, notes: &[(Ask, Note)], now_ms: i64) -> Option<Ticket> {
         if let Some(service) = &self.shared {
-            return service.redis().note(notes, now_ms);
+            service.redis().note(notes, now_ms);
+            return None;
         }
         self.embedded.note(notes, now_ms);
-        if let Some(journal) = &self.journal {
-            let durable = notes.iter().filter(|(ask, _)| ask.meter.is_durable());
-            let _ = journal.push(durable.map(|(ask, _)| ask.key));
-        }
+        let journal = self.journal.as_ref()?;
+        // Whom nobody knows a success has nothing to clear of.
+        let kept = |(ask, _): &&(Ask, Note)| ask.meter.is_durable() && self.embedded.knows(ask.key);
+        let ticket = journal.push(notes.iter().filter(kept).map(|(ask, _)| ask.key));
+        ticket.filter(|_| notes.iter().any(|(_, note)| *note != Note::Success))
     }
 
     /// A penalty that must survive a restart is kept when it begins, and not again with each refusal.

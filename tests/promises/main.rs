@@ -20,6 +20,7 @@ mod cannot_be_open;
 mod cloudflare_rules;
 mod commands;
 mod cookie_sessions;
+mod counters_are_shared;
 mod counters_outlast_restarts;
 mod cross_site;
 mod cross_site_answers;

@@ -269,14 +269,15 @@ impl Shelf {
             shelf.secrets.entry(name.clone()).or_default().push(secret);
         }
         if let Some(url) = &raw.state.url {
-            let url = shelf.fetch(url, &Place::root().key("state").key("url")).unwrap_or_else(|fault| {
-                match purpose {
-                    Purpose::Serve => shelf.faults.push(fault),
-                    // Offline, nobody is asked.
-                    Purpose::Judge => {}
-                }
-                Secret::new(b"redis://stand-in".to_vec())
-            });
+            let url =
+                shelf.fetch(&url.secret(), &Place::root().key("state").key("url")).unwrap_or_else(|fault| {
+                    match purpose {
+                        Purpose::Serve => shelf.faults.push(fault),
+                        // Offline, nobody is asked.
+                        Purpose::Judge => {}
+                    }
+                    Secret::new(b"redis://stand-in".to_vec())
+                });
             shelf.secrets.insert(URL.to_owned(), vec![url]);
         }
         shelf

@@ -10,7 +10,13 @@ const TELLING: [&str; 5] = ["env", "file", "id", "slot", "until"];
 
 /// The bytes of the document that hold secrets.
 pub(super) fn secret_ranges(root: &Node) -> Vec<Range<usize>> {
-    root.get("secrets").map(|secrets| secrets.span.clone()).into_iter().chain(tokens(root)).collect()
+    private(root).map(|node| node.span.clone()).chain(tokens(root)).collect()
+}
+
+/// What holds secrets: `secrets`, and the address of the store, in which a password may stand.
+fn private(root: &Node) -> impl Iterator<Item = &Node> {
+    let address = root.get("state").and_then(|state| state.get("url"));
+    root.get("secrets").into_iter().chain(address)
 }
 
 /// The tokens that stand in the settings of webhooks.
@@ -30,19 +36,20 @@ fn tokens(root: &Node) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The text with everything below `secrets` that could be one replaced by stars, and the tokens of webhooks. It keeps its length and
-/// its lines. What could not be read as YAML is masked by its looks, and rather too much than too little.
+/// The text with everything below `secrets` that could be one replaced by stars, and the address of the store, and the tokens of
+/// webhooks. It keeps its length and its lines. What could not be read as YAML is masked by its looks, and rather too much than too little.
 pub(super) fn masked(text: &str) -> String {
     let mut cover = Cover::default();
     match parse(text) {
         (Some(root), problems) if problems.is_empty() => {
             cover.regions = secret_ranges(&root).into_iter().map(|range| with_comment(text, range)).collect();
-            if let Some(secrets) = root.get("secrets") {
-                cover.look_at(text, secrets, None);
+            for node in private(&root) {
+                cover.look_at(text, node, None);
             }
             cover.values.extend(tokens(&root));
-            cover.regions.sort_unstable_by_key(|span| span.start);
-            cover.values.sort_unstable_by_key(|span| span.start);
+            for spans in [&mut cover.regions, &mut cover.values, &mut cover.names] {
+                spans.sort_unstable_by_key(|span| span.start);
+            }
         }
         _ => cover.regions = by_looks(text),
     }
@@ -149,6 +156,16 @@ fn by_looks(text: &str) -> Vec<Range<usize>> {
             regions.sort_unstable_by_key(|span| span.start);
         }
     }
+    // User and password in an address.
+    for (at, mark) in text.match_indices("://") {
+        let after = at + mark.len();
+        let rest = text.get(after..).unwrap_or_default();
+        let word = rest.split(|letter: char| letter.is_whitespace()).next().unwrap_or_default();
+        if let (false, Some(length)) = (covered(&regions, after), word.rfind('@')) {
+            regions.push(after..after + length);
+            regions.sort_unstable_by_key(|span| span.start);
+        }
+    }
     regions
 }
 
@@ -187,6 +204,19 @@ mod tests {
         );
         let broken = masked("webhooks:\n  - { settings: { verify_token: hush\nversion: 1\n");
         assert!(!broken.contains("hush") && broken.contains("version: 1"), "{broken}");
+    }
+
+    #[test]
+    fn the_address_of_the_store_is_starred() {
+        let text = "state: { path: a, url: { value: \"redis://:hush@b\" } }\nsecrets:\n  a: { env: NAME }\n";
+        let hidden = masked(text);
+        assert!(!hidden.contains("hush"), "{hidden}");
+        assert!(hidden.starts_with("state: { path: a, url: { value: ***"), "{hidden}");
+        assert!(hidden.ends_with("secrets:\n  a: { env: NAME }\n"), "{hidden}");
+        for text in ["state: { url: \"redis://:hush@b\" }\n", "state: { url: \"redis://a:hush@b\nx: 1\n"] {
+            let hidden = masked(text);
+            assert!(!hidden.contains("hush"), "{hidden}");
+        }
     }
 
     #[test]

@@ -284,15 +284,15 @@ pub struct RawState {
     pub keys: u32,
     /// For `redis`: its address, `redis://user:password@host:port/0` or `rediss://…` for TLS, in a variable or a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<RawSecret>,
+    pub url: Option<RawAddress>,
     /// For `redis`: a PEM file with the authorities to trust, instead of the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
     /// For `redis`: how long a request waits for it at most; by default 50ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Time>,
-    /// For `redis`: what happens while it cannot be reached: `local` counts in this process, `deny` refuses (503),
-    /// `allow` lets pass uncounted.
+    /// What happens while Redis cannot be reached: `local` counts in this process, `deny` refuses (503), `allow` lets
+    /// pass uncounted. Where a counter has no room, `allow` lets pass as well, and the others refuse.
     pub on_failure: OnFailure,
 }
 
@@ -356,6 +356,42 @@ pub struct RawSecret {
     /// For webhooks: from when on it no longer verifies, `2027-01-15` or `2027-01-15T09:30:00Z`.
     #[serde(default)]
     pub until: Option<String>,
+}
+
+/// Where the address of a server is, with the password in it: exactly one of these.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "`{ env: NAME }` or `{ file: PATH }`")]
+pub struct RawAddress {
+    /// The environment variable that holds it.
+    #[serde(default)]
+    pub env: Option<String>,
+    /// The file that holds it; one newline at its end is dropped.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The address itself: development only.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+impl RawAddress {
+    /// The same as a secret.
+    pub fn secret(&self) -> RawSecret {
+        let Self { env, file, value } = self.clone();
+        RawSecret { env, file, value, id: None, slot: None, until: None }
+    }
+}
+
+impl std::fmt::Debug for RawAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.secret().fmt(f)
+    }
+}
+
+/// Says where the address is and never what it is.
+impl Serialize for RawAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.secret().serialize(serializer)
+    }
 }
 
 impl std::fmt::Debug for RawSecret {

@@ -5,6 +5,8 @@ use super::*;
 mod limits;
 use crate::config::load::{Purpose, load};
 
+mod limits;
+
 const TEXT: &str = r#"
 version: 1
 environment: development

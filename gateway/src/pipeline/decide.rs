@@ -12,7 +12,7 @@ use rules::verdict::{Code, Refusal, Words};
 use super::enforce::weigh;
 use super::tally;
 use super::way::Way;
-use crate::state::Store;
+use crate::state::{Store, Ticket};
 use crate::visit::Visit;
 
 /// Asks the rules up to `stage`.
@@ -47,8 +47,15 @@ pub fn rules(
     }
 }
 
-/// Asks the rules that wait for the upstream's answer.
-pub fn reply(visit: &mut Visit, head: &Parts, status: u16, fields: &HeaderMap, store: &Store) {
+/// Asks the rules that wait for the upstream's answer. What they have counted, and has to be kept before the client
+/// hears of it, is returned.
+pub fn reply(
+    visit: &mut Visit,
+    head: &Parts,
+    status: u16,
+    fields: &HeaderMap,
+    store: &Store,
+) -> Option<Ticket> {
     let snapshot = Arc::clone(&visit.snapshot);
     if snapshot.ruleset.hears_replies() {
         let mut walk = std::mem::take(&mut visit.walk);
@@ -60,7 +67,7 @@ pub fn reply(visit: &mut Visit, head: &Parts, status: u16, fields: &HeaderMap, s
         drop(facts);
         visit.walk = walk;
     }
-    tally::late(visit, store);
+    tally::late(visit, store)
 }
 
 fn blocked(rule: &Rule, words: Arc<Words>) -> Refusal {

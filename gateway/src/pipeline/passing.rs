@@ -177,7 +177,7 @@ impl Passing {
     pub(super) async fn charge_unserved(&mut self) -> std::result::Result<(), Refusal> {
         let charged = self.charge().await;
         self.admission = None;
-        tally::late(&mut self.visit, &self.live.store);
+        let _ = tally::late(&mut self.visit, &self.live.store);
         charged
     }
 
@@ -189,10 +189,11 @@ impl Passing {
     /// When a delivery was taken that cannot be remembered.
     pub(super) async fn answered(&mut self, head: &Parts, answer: &ResponseHeader) -> Result<()> {
         let status = answer.status.as_u16();
-        tally::learn(&self.visit, status, &self.live.store);
-        decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
-        let ticket = self.admission.as_mut().and_then(|admission| admission.durable.take());
-        if let Some(ticket) = ticket {
+        let charged = self.admission.as_mut().and_then(|admission| admission.durable.take());
+        let learnt = tally::learn(&self.visit, status, &self.live.store);
+        let counted = decide::reply(&mut self.visit, head, status, &answer.headers, &self.live.store);
+        // Whatever was counted before the last of them is on the disk with it.
+        if let Some(ticket) = counted.or(learnt).or(charged) {
             // Late is better than never: what is not on the disk by then is written all the same.
             let _ = tokio::time::timeout(KEPT_WITHIN, ticket.kept()).await;
             self.upstream_ended = Some(Instant::now());

@@ -12,7 +12,7 @@ use rules::verdict::{Code, Refusal};
 
 use super::enforce::weigh;
 use crate::config::raw::OnFailure;
-use crate::state::{Admission, Denied, Store};
+use crate::state::{Admission, Denied, Store, Ticket};
 use crate::visit::{Source, Visit};
 
 /// Adds what the route's limits ask once `need` is met, and looks whether they would refuse.
@@ -128,26 +128,25 @@ fn announced(visit: &Visit, admission: &Admission) -> Vec<(HeaderValue, HeaderVa
     told.collect()
 }
 
-/// Tells the counters what the upstream has answered.
-pub fn learn(visit: &Visit, status: u16, store: &Store) {
+/// Tells the counters what the upstream has answered. What has to be kept before the client hears of it is returned.
+pub fn learn(visit: &Visit, status: u16, store: &Store) -> Option<Ticket> {
     if !visit.tally.is_charged() {
-        return;
+        return None;
     }
     let notes = visit.tally.asked().filter_map(|(ask, source)| match source {
         Source::Limit(_, learns) => learns.note(status).map(|note| (*ask, note)),
         Source::Rule(_) => None,
     });
     let notes: Vec<_> = notes.collect();
-    if !notes.is_empty() {
-        store.note(&notes, visit.now_ms);
-    }
+    if notes.is_empty() { None } else { store.note(&notes, visit.now_ms) }
 }
 
-/// Counts what is counted whatever the counter says: for rules that count by the answer.
-pub fn late(visit: &mut Visit, store: &Store) {
+/// Counts what is counted whatever the counter says: for rules that count by the answer. What has to be kept before the
+/// client hears of it is returned.
+pub fn late(visit: &mut Visit, store: &Store) -> Option<Ticket> {
     if visit.walk.late.is_empty() {
-        return;
+        return None;
     }
     let notes: Vec<_> = visit.walk.late.drain(..).map(|late| (late.0, Note::Late)).collect();
-    store.note(&notes, visit.now_ms);
+    store.note(&notes, visit.now_ms)
 }

@@ -36,7 +36,7 @@ impl Shared {
     /// that vouches for its certificate, if that is not one of the system's, as PEM.
     ///
     /// # Errors
-    /// What is wrong with them: a sentence, in which no part of the URL occurs.
+    /// What is wrong with them, and behind a colon what to do: no part of the URL occurs in it.
     pub fn compile(
         url: &Secret,
         ca: Option<&[u8]>,
@@ -44,16 +44,18 @@ impl Shared {
         on_failure: OnFailure,
     ) -> Result<Self, String> {
         let wrong = || {
-            "the URL of the shared store is not one: `redis://` or `rediss://`, then \
-             `[user[:password]@]host[:port][/database]`"
+            "this is not the address of a Redis server: write `redis://[user[:password]@]host[:port][/database]`, or \
+             `rediss://…` for TLS"
                 .to_owned()
         };
         let text = std::str::from_utf8(url.expose()).map_err(|_| wrong())?.trim();
         if text.ends_with("#insecure") {
-            return Err("the URL of the shared store turns off the check of its certificate".to_owned());
+            return Err(
+                "the address turns off the check of the server's certificate: remove `#insecure`".to_owned()
+            );
         }
         if text.contains('#') {
-            return Err("the URL of the shared store has a `#`: in a password it is written `%23`".to_owned());
+            return Err("the address has a `#`: write it as `%23` in a password".to_owned());
         }
         // What the library says may quote the URL.
         let info = text.into_connection_info().map_err(|_| wrong())?;
@@ -70,10 +72,10 @@ impl Shared {
 }
 
 fn client(info: ConnectionInfo, ca: Option<&[u8]>) -> Result<Client, String> {
-    let unusable = |_| "the URL of the shared store cannot be used".to_owned();
+    let unusable = |_| "the address of the Redis server cannot be used".to_owned();
     match (ca, info.addr()) {
         (Some(ca), ConnectionAddr::TcpTls { .. }) => {
-            let unreadable = || "the authority of the shared store is not a certificate in PEM".to_owned();
+            let unreadable = || "the authority for the Redis server is not a certificate in PEM".to_owned();
             // The library takes a file without any for one that trusts nobody.
             let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
             if found.map_or(0, |found| found.len()) == 0 {
@@ -83,7 +85,8 @@ fn client(info: ConnectionInfo, ca: Option<&[u8]>) -> Result<Client, String> {
             Client::build_with_tls(info, certificates).map_err(|_| unreadable())
         }
         (Some(_), _) => {
-            Err("an authority is given for a shared store without TLS: write `rediss://`".to_owned())
+            Err("an authority has no effect without TLS: begin the address with `rediss://`, or remove it"
+                .to_owned())
         }
         (None, _) => Client::open(info).map_err(unusable),
     }

@@ -60,7 +60,7 @@ fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Pro
         );
         return None;
     };
-    super::secrets::one(written, "url", raw.environment, &at.key("url"), problems);
+    super::secrets::one(&written.secret(), "url", raw.environment, &at.key("url"), problems);
     let url = problems.keep(library.secret(URL).map_err(|why| at.key("url").problem(why)))?;
     let ca = state.ca.as_ref().map(|path| library.file(path).map_err(|why| at.key("ca").problem(why)));
     let ca = match ca.transpose() {
@@ -77,7 +77,11 @@ fn remote(raw: &RawConfig, at: &Place, library: &dyn Library, problems: &mut Pro
     };
     // What it says shows nothing of the address, which may hold a password.
     let shared = Shared::compile(&url, ca.as_deref(), timeout, on_failure).map_err(|why| {
-        at.key(if ca.is_some() && why.contains("authority") { "ca" } else { "url" }).problem(why)
+        let at = at.key(if ca.is_some() && why.contains("authority") { "ca" } else { "url" });
+        match why.split_once(": ") {
+            Some((what, remedy)) => at.problem(what).remedy(remedy),
+            None => at.problem(why),
+        }
     });
     Some(Remote { shared: problems.keep(shared)?, url, ca, timeout })
 }

@@ -113,12 +113,11 @@ impl Model {
         if admitted {
             for (limit, key) in asked {
                 let span = i64::from(limit.seconds) * 1000;
-                match limit.burst {
-                    None => self.times.entry(key).or_default().push(now),
-                    Some(_) => {
-                        let level = self.level(limit, &key, now);
-                        self.levels.insert(key, (now, level + span));
-                    }
+                if limit.burst.is_some() {
+                    let level = self.level(limit, &key, now);
+                    self.levels.insert(key, (now, level + span));
+                } else {
+                    self.times.entry(key).or_default().push(now);
                 }
             }
         }
@@ -156,7 +155,7 @@ fn value(spot: usize, sent: &Sent) -> Option<String> {
     }
 }
 
-fn admitted(snapshot: &Arc<Snapshot>, sent: &Sent, now_ms: i64, store: &Store) -> bool {
+fn admitted(snapshot: &Arc<Snapshot>, sent: &Sent, now_ms: i64, memory: &Memory) -> bool {
     let mut fields = vec![("content-type".to_owned(), "application/json".to_owned())];
     fields.extend(sent.keys.iter().map(|key| ("x-key".to_owned(), (*key).to_owned())));
     let body = sent.in_body.map_or_else(|| json!({}), |key| json!({ "key": key.to_string() })).to_string();
@@ -165,7 +164,7 @@ fn admitted(snapshot: &Arc<Snapshot>, sent: &Sent, now_ms: i64, store: &Store) -
     let mut case = case(snapshot, &Method::POST, &target, &fields, body.as_bytes(), facts.as_object());
     case.arrival.peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, sent.peer));
     case.arrival.now_ms = now_ms;
-    match judge(snapshot, &case, store).end {
+    match judge(snapshot, &case, memory).end {
         End::Forward { .. } => true,
         End::Refuse(refusal, _) if refusal.code == Code::RateLimited => false,
         End::Refuse(refusal, _) => panic!("{refusal:?}"),
@@ -181,12 +180,12 @@ proptest! {
         limits in vec(written(), 1..5),
         requests in vec(sent(), 1..60),
     ) {
-        let (snapshot, store) = (snapshot_with(&limits), Store::offline(&Terms::default()));
+        let (snapshot, memory) = (snapshot_with(&limits), Memory::default());
         let (mut model, mut now) = (Model::default(), T);
         for (nth, request) in requests.iter().enumerate() {
             now += request.wait_ms;
             let expected = model.admits(&limits, request, now);
-            prop_assert_eq!(admitted(&snapshot, request, now, &store), expected, "request {} of {:#?}", nth, limits);
+            prop_assert_eq!(admitted(&snapshot, request, now, &memory), expected, "request {} of {:#?}", nth, limits);
         }
     }
 }
