@@ -125,9 +125,9 @@ async fn each_does_what_it_says_while_the_server_is_away() {
         together(&pair, "at first").await;
         for away in ["paused", "gone"] {
             if away == "paused" {
-                redis.pause()
+                redis.pause();
             } else {
-                redis.stop()
+                redis.stop();
             }
             for stage in [one, other] {
                 let (verdicts, slowest) = at_once(stage, &send(stage, away), 50).await;
@@ -141,9 +141,9 @@ async fn each_does_what_it_says_while_the_server_is_away() {
                 assert!(stage.metric("portcullis_state_errors_total", &[("store", "redis")]).await > 0.0);
             }
             if away == "paused" {
-                redis.unpause()
+                redis.unpause();
             } else {
-                redis.resume()
+                redis.resume();
             }
             together(&pair, &format!("after it was {away}")).await;
         }

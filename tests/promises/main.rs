@@ -4,8 +4,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::float_cmp,
     reason = "a broken expectation is how a test says so"
 )]
 

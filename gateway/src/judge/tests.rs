@@ -1,8 +1,6 @@
 use rules::credential::Vouched;
 
 use super::*;
-
-mod limits;
 use crate::config::load::{Purpose, load};
 
 mod limits;

@@ -34,7 +34,6 @@ pub(super) fn compile(raw: &RawConfig, library: &dyn Library, problems: &mut Pro
                 ("url", state.url.is_some()),
                 ("ca", state.ca.is_some()),
                 ("timeout", state.timeout.is_some()),
-                ("on_failure", state.on_failure != OnFailure::Local),
             ];
             for (key, _) in written.into_iter().filter(|(_, written)| *written) {
                 let problem = at.key(key).itself().problem(format!("`{key}` has no effect without Redis"));
