@@ -1,5 +1,6 @@
 //! `mode: observe`: every gate decides and its verdict is logged, and the request goes through all the same.
 
+use harness::backend::Canned;
 use harness::{Ask, Configuration, Stage, Value, json, stage};
 
 /// A route that only observes, beside those that enforce.
@@ -105,6 +106,33 @@ async fn the_whole_file_can_observe_and_a_route_still_enforce() {
     assert_eq!(stage.send(Ask::get("/nowhere")).await.verdict(), "404 no_route");
     assert_eq!(stage.send(Ask::get("/any/a").host("other.test")).await.verdict(), "421 unknown_host");
     assert_eq!(stage.backend.requests().len(), before);
+}
+
+#[tokio::test]
+async fn who_is_over_a_limit_is_told_of_and_let_through() {
+    let stage = stage(|c| {
+        observing("anything")(c);
+        c.set("limits.send", json!({ "per": "user", "allow": "2/h" }));
+        c.set("limits.login", json!({ "per": "ip", "lock": { "after": 1, "for": "1h" } }));
+        c.route("anything")["limits"] = json!(["send", "login"]);
+    })
+    .await;
+    let ask = || Ask::get("/any/a").bearer(&stage.token());
+    for (code, decision) in [("", "allow"), ("", "allow"), ("rate_limited", "observe")] {
+        let (status, line) = line_of(&stage, ask()).await;
+        let told = (line["decision"].as_str().unwrap(), line["code"].as_str().unwrap_or_default());
+        assert_eq!((status, told), (200, (decision, code)), "{line}");
+    }
+    assert_eq!(stage.backend.requests().len(), 3);
+    stage.backend.answer("/any/no", Canned { status: 401, headers: vec![], body: "" });
+    let bob = stage.issuer.token(&json!({ "sub": "bob" }));
+    let _ = stage.send(Ask::get("/any/no").bearer(&bob)).await;
+    let (status, line) = line_of(&stage, Ask::get("/any/a").bearer(&bob)).await;
+    assert_eq!(
+        (status, &line["decision"], &line["code"]),
+        (200, &json!("observe"), &json!("locked_out")),
+        "{line}"
+    );
 }
 
 #[tokio::test]

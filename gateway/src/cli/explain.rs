@@ -263,7 +263,7 @@ fn gates(
                 })
             }
             Step::Head(standing) => standing.gate.judge(&visit.view(head)).map(|()| None),
-            Step::Limit(limit, _) => Ok(Some(format!("limit {}, of which nothing is used here", limit.name))),
+            Step::Limit(limit, _) => Ok(Some(format!("limit {}, with nothing counted yet", limit.name))),
             Step::Reply(_) => Ok(Some("edits the answer".to_owned())),
             Step::Body(standing) => {
                 let view = visit.view(head);

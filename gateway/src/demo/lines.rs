@@ -62,6 +62,7 @@ pub(super) fn lines(folder: &Folder, issuer: &Issuer, ports: Ports) -> Result<Ve
         answer,
         command: format!("curl -sS {flags} --cacert {cert} https://localhost:{port}{path}{more}"),
     };
+    let again = format!(" https://localhost:{port}/v1/models");
     // Not `--json`, which curl has only since 7.82.
     let question = " --header 'content-type: application/json' --data '{\"model\": \"portcullis-demo\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Where is my order?\"}]}'";
     let message = " --header 'content-type: application/json' --data '{\"content\": \"Where is my order?\"}'";
@@ -100,6 +101,14 @@ pub(super) fn lines(folder: &Folder, issuer: &Issuer, ports: Ports) -> Result<Ve
         ),
         line("The admins' part, for Alice", "200", "-i", "/admin/whoami", &alice),
         line("and for Bob", "403 role_required", "-i", "/admin/whoami", &bob),
+        line(
+            "Alice asks for the models four times in a minute, once too often",
+            "200 three times, then 429 rate_limited",
+            "-i",
+            "/v1/models",
+            &format!("{again}{again}{again}{alice}"),
+        ),
+        line("What somebody looks for who is up to no good", "403 blocked", "-i", "/wp-login.php", ""),
         line("An address that no route matches", "404 no_route", "-i", "/internal/metrics", &alice),
         line(
             "A WebSocket, which echoes; curl shows the handshake only",
