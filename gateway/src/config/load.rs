@@ -224,6 +224,8 @@ fn walk<'t>(tree: &'t Node, place: &Place) -> (Range<usize>, Option<&'t Node>) {
 struct Shelf {
     base: PathBuf,
     secrets: BTreeMap<String, Vec<Secret>>,
+    /// Those with an `until`.
+    ending: BTreeSet<String>,
     files: RefCell<BTreeSet<PathBuf>>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
@@ -235,6 +237,12 @@ impl Shelf {
         let mut shelf = Self {
             base,
             secrets: BTreeMap::new(),
+            ending: raw
+                .secrets
+                .iter()
+                .filter(|(_, all)| all.iter().any(|secret| secret.until.is_some()))
+                .map(|(name, _)| name.clone())
+                .collect(),
             files: RefCell::default(),
             faults: Vec::new(),
             warnings: Vec::new(),
@@ -324,6 +332,9 @@ impl Shelf {
 impl Library for Shelf {
     fn secret(&self, name: &str) -> Result<Secret, String> {
         match self.secrets(name)?.as_slice() {
+            [_] if self.ending.contains(name) => Err(format!(
+                "the secret `{name}` has `until`, which is heeded only where a webhook is signed"
+            )),
             [only] => Ok(only.clone()),
             _ => Err(format!("the secret `{name}` has several values, of which only webhooks take each")),
         }

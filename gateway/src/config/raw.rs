@@ -353,7 +353,7 @@ pub struct RawSecret {
     /// For webhooks: the only entry of the scheme's list of signatures that it may have made, from 0.
     #[serde(default)]
     pub slot: Option<u32>,
-    /// For webhooks: from when on it no longer verifies, `2027-01-15` or `2027-01-15T09:30:00Z`.
+    /// For webhooks only: from when on it no longer verifies, `2027-01-15` or `2027-01-15T09:30:00Z`.
     #[serde(default)]
     pub until: Option<String>,
 }

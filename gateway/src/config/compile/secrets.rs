@@ -14,10 +14,27 @@ pub(super) fn check(raw: &RawConfig, problems: &mut Problems) {
             let problem = at.problem(format!("the secret `{name}` has no value"));
             problems.push(problem.remedy("write `{ env: NAME }` or `{ file: PATH }`"));
         }
+        let mut signing =
+            raw.webhooks.iter().flat_map(|webhook| webhook.secret.iter().flat_map(|all| all.iter()));
+        let is_for_webhook = signing.any(|used| used == name);
         for (index, secret) in secrets.iter().enumerate() {
             let at = if secrets.len() == 1 { at.clone() } else { at.item(index) };
             one(secret, name, raw.environment, &at, problems);
+            if !is_for_webhook {
+                unheeded(secret, name, &at, problems);
+            }
         }
+    }
+}
+
+/// Whoever writes `until` would believe that the secret ends by itself.
+fn unheeded(secret: &RawSecret, name: &str, at: &Place, problems: &mut Problems) {
+    let written =
+        [("id", secret.id.is_some()), ("slot", secret.slot.is_some()), ("until", secret.until.is_some())];
+    for (key, _) in written.into_iter().filter(|(_, written)| *written) {
+        let what = format!("only webhooks heed `{key}`, and none names the secret `{name}`");
+        problems
+            .push(at.key(key).itself().problem(what).remedy("name the secret in a webhook, or remove it"));
     }
 }
 
