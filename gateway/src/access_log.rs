@@ -3,7 +3,6 @@
 //! A request hands its finished line over and goes on; a slow disk or a stalled pipe costs lines, which are
 //! counted, and never time.
 
-mod json;
 mod line;
 
 use std::fs::{File, OpenOptions};
@@ -26,7 +25,7 @@ const BYTES: usize = 32 * 1024 * 1024;
 const BATCH: usize = 64 * 1024;
 /// How long the thread lets lines gather. A sleeping thread is not woken by every line, which spares the
 /// request threads a system call each.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(20);
 /// How long a shutdown waits for a target that takes no bytes.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -32,7 +32,7 @@ mod peers;
 mod stream;
 pub mod tls;
 
-pub use connection::{Connection, TlsFacts};
+pub use connection::{Connection, TlsFacts, name};
 
 use peers::{Peers, Place};
 use stream::{Io, Wire};

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rules::credential::{LoginAnswer, Question, Vouched};
+use rules::credential::{LoginAnswer, Never, Question, Vouched};
 use rules::policy::IdentityDef;
 use rules::verdict::{Code, Refusal};
 use rules::view::Caller;
@@ -11,6 +11,7 @@ use rules::view::Caller;
 pub use self::keep::open;
 use self::login::Service;
 use self::memory::Memory;
+use self::refused::Refused;
 pub use self::ring::{Held, Ring};
 
 mod copy;
@@ -19,6 +20,7 @@ mod issuer;
 mod keep;
 mod login;
 mod memory;
+mod refused;
 mod ring;
 
 /// An identity in force.
@@ -27,15 +29,16 @@ pub struct Identity {
     pub def: Arc<IdentityDef>,
     ring: OnceLock<Arc<Ring>>,
     memory: Option<Memory>,
+    refused: Option<Refused>,
     login: Option<Service>,
 }
 
 impl Identity {
     /// An identity that remembers nothing yet and has no fetched keys.
     pub fn new(def: Arc<IdentityDef>) -> Self {
-        let memory = def.remembers.then(Memory::new);
+        let (memory, refused) = (def.remembers.then(Memory::new), def.remembers.then(Refused::new));
         let login = def.login.as_ref().map(|login| Service::new(&def.name, login));
-        Self { def, ring: OnceLock::new(), memory, login }
+        Self { def, ring: OnceLock::new(), memory, refused, login }
     }
 
     /// Asks the login service.
@@ -75,11 +78,30 @@ impl Identity {
     /// has changed since.
     pub fn recall(&self, credential: &[u8], now: i64) -> Option<Arc<Caller>> {
         // Without keys nothing is recalled either: a withdrawn key would live on in what it once verified.
-        let generation = match &self.def.keys {
-            Some(_) => self.ring()?.generation(now)?,
-            None => 0,
-        };
+        let generation = self.generation(now)?;
         self.memory.as_ref()?.recall(credential, now, generation)
+    }
+
+    /// The refusal of a credential that the same keys have refused for good: it costs no second verification, however
+    /// often it comes.
+    pub fn refused(&self, credential: &[u8], now: i64) -> Option<Refusal> {
+        let generation = self.generation(now)?;
+        self.refused.as_ref()?.recall(credential, now, generation)
+    }
+
+    /// Which keys are in force: a number that changes with them. None while there are none.
+    fn generation(&self, now: i64) -> Option<u64> {
+        match &self.def.keys {
+            Some(_) => self.ring()?.generation(now),
+            None => Some(0),
+        }
+    }
+
+    /// Keeps a refusal that was made with the keys `held`.
+    pub fn refuse(&self, credential: &[u8], never: Never, held: Option<&Held>) {
+        if let Some(refused) = &self.refused {
+            refused.remember(credential, never, held.map_or(0, |held| held.generation));
+        }
     }
 
     /// Keeps a verdict that was made with the keys `held`.

@@ -77,7 +77,7 @@ pub fn judge(snapshot: &Arc<Snapshot>, case: &Case<'_>, memory: &Memory) -> Judg
     let head = match head(snapshot, case) {
         Ok(head) => head,
         Err(refusal) => {
-            let answer = refuse::words(&uuid::Uuid::now_v7().to_string(), &refusal, None);
+            let answer = refuse::words(&accept::fresh_id(), &refusal, None);
             return Judgement { visit: None, head: None, end: End::Refuse(refusal, answer) };
         }
     };
@@ -321,7 +321,9 @@ pub fn case<'a>(
     // An address of documentation (RFC 5737): nobody's, and no trusted proxy's.
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let tls = snapshot.site.https.is_some();
-    let arrival = Arrival { peer, tls, local: None, facts: None, certificate: None, now_ms: now_ms() };
+    let peer_name = crate::edge::name(peer);
+    let arrival =
+        Arrival { peer, peer_name, tls, local: None, facts: None, certificate: None, now_ms: now_ms() };
     let host = snapshot.site.served.first().map_or("localhost", String::as_str);
     Case { arrival, method: method.as_str(), target, host, fields, body, upstream_status: 200, caller }
 }

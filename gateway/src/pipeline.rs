@@ -21,6 +21,7 @@ use rules::verdict::Refusal;
 
 use crate::access_log::AccessLog;
 use crate::edge::Connection;
+use crate::heads::{edit_request, edit_response, forget_spelling};
 use crate::mends::held_body::BodyBudget;
 use crate::mends::{chunk_terminator, cookie_crumbs, late_flush};
 use crate::metrics::{Outcome, Registry, RouteMetrics};
@@ -89,10 +90,17 @@ impl Live {
     /// A stopwatch from now on: each call takes the time since the last for the gate that it names.
     fn laps(&self) -> impl FnMut(&'static str) {
         let mut last = Instant::now();
+        let mut from = 0;
         move |gate| {
             let now = Instant::now();
-            if let Some((_, histogram)) = self.gates.iter().find(|(key, _)| *key == gate) {
-                histogram.record(now - last);
+            // Gates are heard in their order, so the next one stands close behind the last.
+            let (before, after) = self.gates.split_at(from);
+            let found = after.iter().chain(before).position(|(key, _)| *key == gate);
+            if let Some(place) = found.map(|steps| (from + steps) % self.gates.len()) {
+                from = place;
+                if let Some((_, histogram)) = self.gates.get(place) {
+                    histogram.record(now - last);
+                }
             }
             last = now;
         }
@@ -153,6 +161,7 @@ impl ProxyHttp for Gateway {
         session.set_read_timeout(Some(pause));
         session.set_write_timeout(Some(pause));
         session.set_total_drain_timeout(Some(pause));
+        forget_spelling(session.req_header_mut());
         *ctx = Some(Box::new(Passing::begin(live, connection, session.req_header())));
         Ok(())
     }
@@ -206,12 +215,17 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         let passing = ctx.as_ref().ok_or_else(lost)?;
-        let target = forward::target(&passing.visit, session.req_header()).ok_or_else(lost)?;
-        if let Some(uri) = forward::aim(&upstream.uri, target) {
-            upstream.set_uri(uri);
+        let head = session.req_header();
+        if !forward::keeps_target(&passing.visit, head) {
+            let target = forward::target(&passing.visit, head).ok_or_else(lost)?;
+            if let Some(uri) = forward::aim(&upstream.uri, target) {
+                upstream.set_uri(uri);
+            }
         }
-        forward::fields(&passing.visit, session.req_header(), upstream);
-        cookie_crumbs::join(upstream)
+        edit_request(upstream, |upstream| {
+            forward::fields(&passing.visit, head, &mut upstream.headers);
+            cookie_crumbs::join(&mut upstream.headers)
+        })
     }
 
     async fn request_body_filter(
@@ -251,10 +265,12 @@ impl ProxyHttp for Gateway {
         if let Some(loan) = &mut passing.loan {
             loan.answered(session, answer);
         }
-        late_flush::stream_lengthless(session.req_header(), answer)?;
-        passing.answered(session.req_header(), answer).await?;
-        let mut fields = inspect::Wire(answer);
-        inspect::fields(&passing.visit, session.req_header(), Speaker::Upstream, &mut fields);
+        let head = session.req_header();
+        passing.answered(head, answer).await?;
+        edit_response(answer, |answer| {
+            late_flush::stream_lengthless(head, answer);
+            inspect::fields(&passing.visit, head, Speaker::Upstream, &mut answer.headers);
+        });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use rules::forwarding::Withheld;
 use rules::geo::Atlas;
 use rules::host::Hosts;
 use rules::plan::Plan;
@@ -53,7 +54,7 @@ pub struct Snapshot {
     /// The identities, each at its `index`.
     pub identities: Vec<Identity>,
     /// Header fields that only the gateway sets, or that are for it alone: a client's own are removed on every route.
-    pub owned: Vec<HeaderName>,
+    pub withheld: Withheld,
     /// Query parameters that carry credentials: nothing of them is logged.
     pub hidden: Vec<String>,
     /// What is logged.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
 use http::header::HOST;
 use http::request::Parts;
 use rules::credential::Via;
@@ -48,6 +49,8 @@ pub struct Visit {
     pub traceparent: String,
     /// The other end of the connection.
     pub peer: IpAddr,
+    /// The same as text: written once for all requests of a connection.
+    pub peer_name: HeaderValue,
     /// The client, after trusted proxies were peeled off.
     pub client: IpAddr,
     /// Whether the client speaks https.
@@ -120,6 +123,14 @@ impl Visit {
         head.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or(&self.host)
     }
 
+    /// The client's address as text.
+    pub fn client_name(&self) -> Cow<'_, str> {
+        match self.peer_name.to_str() {
+            Ok(name) if self.client == self.peer => Cow::Borrowed(name),
+            _ => Cow::Owned(self.client.to_string()),
+        }
+    }
+
     /// The plan that its answer goes by: the route's, or what `defaults` says where there is none.
     pub fn plan(&self) -> &Plan {
         self.route().map_or(&self.snapshot.unrouted, |route| &route.plan)
@@ -137,7 +148,7 @@ impl Visit {
             target: self.path.as_ref().map_or("", Path::forward),
             query: self.query(head),
             host: &self.host,
-            authority: self.authority(head),
+            authority: head.uri.authority().map(http::uri::Authority::as_str),
             has_body: self.has_body,
             headers: &head.headers,
             secure: self.secure,

@@ -68,10 +68,21 @@ impl Vouched {
 pub enum Doubt {
     /// It does not.
     Refused(Refusal),
+    /// It does not, and never will with the same keys.
+    Final(Never),
     /// No key has the name that the token asks for. Fresher keys may; without, the refusal stands.
-    UnknownKey(Refusal),
+    UnknownKey(Never),
     /// The login service has to be asked.
     Ask(Question),
+}
+
+/// A refusal that stands for as long as the keys are the same.
+#[derive(Clone, Debug)]
+pub struct Never {
+    /// The refusal.
+    pub refusal: Refusal,
+    /// The first second (Unix time) in which it does.
+    pub from: i64,
 }
 
 /// What a login service is asked.

@@ -58,17 +58,29 @@ impl fmt::Display for Host<'_> {
 
 fn dns(text: &str) -> Option<Cow<'_, str>> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let legal = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    if name.len() > 253 || !name.split('.').all(legal) {
+    if name.len() > 253 || !has_legal_labels(name.as_bytes()) {
         return None;
     }
     let upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
     Some(if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) })
+}
+
+/// Whether all labels have 1 to 63 letters, digits, `-` and `_`, with no `-` at either end.
+fn has_legal_labels(name: &[u8]) -> bool {
+    let (mut length, mut last) = (0_usize, b'.');
+    for &byte in name {
+        let legal = match byte {
+            b'.' => length > 0 && last != b'-',
+            b'-' => length > 0,
+            _ => byte.is_ascii_alphanumeric() || byte == b'_',
+        };
+        length = if byte == b'.' { 0 } else { length + 1 };
+        if !legal || length > 63 {
+            return false;
+        }
+        last = byte;
+    }
+    length > 0 && last != b'-'
 }
 
 fn number(digits: &str) -> Option<u16> {

@@ -42,7 +42,7 @@ impl<'a> Origin<'a> {
     /// Whether pages of this origin are the requested service's own.
     pub fn is_own(&self, view: &View<'_>) -> bool {
         let scheme = if view.secure { "https" } else { "http" };
-        let Some(host) = Host::parse(view.authority) else { return false };
+        let Some(host) = Host::parse(view.authority()) else { return false };
         let port = |port: Option<u16>| port.or(default_port(scheme));
         self.scheme == scheme && self.host == host.name() && port(self.port) == port(host.port())
     }

@@ -69,19 +69,25 @@ pub struct TokenFault {
     pub private: Cow<'static, str>,
     /// No key has the token's `kid`: the issuer may have a new key, so fetching the set again may help.
     pub unknown_key: bool,
+    /// From which second (Unix time) on the same keys will always find the same.
+    pub from: Option<i64>,
 }
 
 impl TokenFault {
     fn invalid(private: &'static str) -> Self {
-        Self { code: Code::TokenInvalid, private: Cow::Borrowed(private), unknown_key: false }
+        Self { code: Code::TokenInvalid, private: Cow::Borrowed(private), unknown_key: false, from: None }
     }
 
-    fn expired(private: &'static str) -> Self {
-        Self { code: Code::TokenExpired, ..Self::invalid(private) }
+    fn forged(private: &'static str) -> Self {
+        Self { from: Some(i64::MIN), ..Self::invalid(private) }
+    }
+
+    fn expired(private: &'static str, since: i64) -> Self {
+        Self { code: Code::TokenExpired, from: Some(since), ..Self::invalid(private) }
     }
 
     fn unknown_key(private: &'static str) -> Self {
-        Self { unknown_key: true, ..Self::invalid(private) }
+        Self { unknown_key: true, ..Self::forged(private) }
     }
 }
 
@@ -171,7 +177,7 @@ impl Verifier {
         let (nbf, iat) = (time("nbf")?, time("iat")?);
         let until = exp.saturating_add(self.leeway);
         if now >= until {
-            return Err(TokenFault::expired("`exp` is past"));
+            return Err(TokenFault::expired("`exp` is past", until));
         }
         let soon = now.saturating_add(self.leeway);
         if nbf.is_some_and(|nbf| nbf > soon) {
@@ -205,7 +211,7 @@ fn check_signature(keys: &KeySet, header: &Header, parts: &Parts<'_>) -> Result<
     }
     Err(match (tried, named.is_some(), header.kid.is_some()) {
         (_, false, true) => TokenFault::unknown_key("no key has the token's `kid`"),
-        (true, ..) => TokenFault::invalid("the signature does not verify"),
+        (true, ..) => TokenFault::forged("the signature does not verify"),
         (false, ..) => TokenFault::invalid("no key is meant for the token's `alg`"),
     })
 }

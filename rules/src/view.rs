@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::UPGRADE;
+use http::header::{HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
@@ -22,8 +22,8 @@ pub struct View<'a> {
     pub query: Option<&'a str>,
     /// The host, lower case, without a port.
     pub host: &'a str,
-    /// The same as the client wrote it, with its port: what the origin of the gateway's own pages has.
-    pub authority: &'a str,
+    /// The `:authority` of HTTP/2: the host as the client wrote it, with its port. HTTP/1 says it in `Host`.
+    pub authority: Option<&'a str>,
     /// Whether a body comes with it, be it declared or not.
     pub has_body: bool,
     /// The header fields as the client sent them.
@@ -52,6 +52,12 @@ impl View<'_> {
     /// The value that the route's pattern captured under `name`.
     pub fn capture(&self, name: &str) -> Option<&str> {
         self.captures.and_then(|captures| captures.get(name))
+    }
+
+    /// The host as the client wrote it, with its port: what the origin of the gateway's own pages has.
+    pub fn authority(&self) -> &str {
+        let field = || self.headers.get(HOST)?.to_str().ok();
+        self.authority.or_else(field).unwrap_or(self.host)
     }
 
     /// Whether it does something by itself: its method is not a safe one (RFC 9110, section 9.2.1), or it opens a

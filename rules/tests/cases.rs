@@ -376,7 +376,7 @@ fn judge(route: &Route, request: &Request, told: &mut Told) -> Result<(), Refusa
         target: path.forward(),
         query: query.as_deref(),
         host: "app.test",
-        authority: "app.test",
+        authority: Some("app.test"),
         has_body: !request.body.bytes().is_empty(),
         secure: true,
         headers: &headers,

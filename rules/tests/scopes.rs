@@ -564,7 +564,7 @@ impl Ways {
             target: path.forward(),
             query: request.query.as_deref(),
             host: "app.test",
-            authority: "app.test",
+            authority: Some("app.test"),
             has_body: !request.body.is_empty(),
             secure: true,
             headers: &headers,

@@ -1,8 +1,9 @@
 //! One line: exactly the fields of the access log, in their order.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::json;
+use crate::json;
 
 /// What is known of a finished request. Every line has every key; what is absent is `null`.
 ///
@@ -29,7 +30,7 @@ pub struct Line<'a> {
     /// The path, redacted.
     pub path: Option<&'a [u8]>,
     /// The listed query keys that were there, redacted. Each name once.
-    pub query: &'a [(&'a str, &'a [u8])],
+    pub query: &'a [(&'a str, Cow<'a, [u8]>)],
     /// `HTTP/1.1`, `HTTP/2.0`.
     pub protocol: Option<&'a str>,
     /// The TLS version; absent on plain HTTP.
@@ -71,7 +72,7 @@ pub struct Line<'a> {
     /// The part that was ours.
     pub gateway_duration: Duration,
     /// The listed request headers that were there, redacted; lower-case names, each once.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    pub headers: &'a [(&'a str, Cow<'a, [u8]>)],
 }
 
 impl Line<'_> {
@@ -143,7 +144,7 @@ fn milliseconds(out: &mut Vec<u8>, key: &[u8], value: Option<Duration>) {
     field(out, key, value, json::milliseconds);
 }
 
-fn object(out: &mut Vec<u8>, pairs: &[(&str, &[u8])]) {
+fn object(out: &mut Vec<u8>, pairs: &[(&str, Cow<'_, [u8]>)]) {
     out.push(b'{');
     for (index, (name, value)) in pairs.iter().enumerate() {
         if index > 0 {

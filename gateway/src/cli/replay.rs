@@ -123,6 +123,7 @@ fn replay(snapshot: &Arc<Snapshot>, memory: &Memory, line: &str) -> Result<Value
     let case = Case {
         arrival: Arrival {
             peer: record.peer.to_canonical(),
+            peer_name: crate::edge::name(record.peer.to_canonical()),
             tls: record.tls,
             local: None,
             facts: None,

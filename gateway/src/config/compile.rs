@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderName;
+use rules::forwarding::Withheld;
 use rules::identities::{self, Making};
 use rules::limit::{self, Limit};
 use rules::policy::{IdentityDef, Library};
@@ -114,7 +115,7 @@ pub fn compile(raw: &RawConfig, library: &dyn Library) -> Result<Snapshot, Vec<P
         unrouted,
         upstreams: upstreams.into_values().collect(),
         identities,
-        owned: withheld,
+        withheld: Withheld::new(withheld),
         hidden,
         log,
         tests,

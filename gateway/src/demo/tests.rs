@@ -60,6 +60,7 @@ fn judged(snapshot: &std::sync::Arc<crate::snapshot::Snapshot>, command: &str) -
             local: None,
             facts: None,
             peer: [127, 0, 0, 1].into(),
+            peer_name: crate::edge::name([127, 0, 0, 1].into()),
             tls: url.starts_with("https:"),
             certificate: None,
             now_ms: now,

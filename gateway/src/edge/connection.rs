@@ -1,9 +1,10 @@
 //! What is known of a connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use http::HeaderValue;
 use pingora::proxy::Session;
 use rules::view::ClientCertificate;
 use rustls::{HandshakeKind, ServerConnection};
@@ -17,6 +18,7 @@ use crate::client_ca::{self, ClientCa, Digest};
 #[derive(Debug)]
 pub struct Connection {
     peer: SocketAddr,
+    peer_name: HeaderValue,
     local: SocketAddr,
     listener: Kind,
     tls: OnceLock<TlsFacts>,
@@ -87,6 +89,7 @@ impl Connection {
     pub(super) fn new(peer: SocketAddr, local: SocketAddr, listener: Kind) -> Self {
         Self {
             peer: canonical(peer),
+            peer_name: name(canonical(peer).ip()),
             local: canonical(local),
             listener,
             tls: OnceLock::new(),
@@ -104,6 +107,11 @@ impl Connection {
     /// The socket's other end. IPv4-mapped IPv6 addresses are given as IPv4.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The address of the socket's other end as text.
+    pub fn peer_name(&self) -> &HeaderValue {
+        &self.peer_name
     }
 
     /// The socket's own end.
@@ -156,6 +164,12 @@ impl Connection {
     pub(super) fn count_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
+
+/// An address as a header field says it.
+pub fn name(address: IpAddr) -> HeaderValue {
+    // No address has a character that a field may not have.
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

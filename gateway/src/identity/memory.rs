@@ -3,12 +3,13 @@
 //! A credential is known by all of its bytes, never by a digest alone. What was refused is not remembered: a
 //! stranger could fill the memory with it.
 
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::mem::size_of;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use rules::credential::Vouched;
 use rules::view::{Caller, Reading};
 use serde_json::{Map, Value};
@@ -36,15 +37,45 @@ impl Weighter<Box<[u8]>, Arc<Known>> for Weight {
     }
 }
 
+/// Finds a credential's place by its last bytes, which are its signature or random, and not by all of a long token.
+/// Whether it is the one that was verified, all of its bytes say. Only what was verified has a place, so nobody can
+/// crowd one.
+#[derive(Clone, Default)]
+struct ByTail(RandomState);
+
+/// See [`ByTail`].
+struct TailHasher(DefaultHasher);
+
+/// Bytes that say where a credential's place is.
+const TAIL: usize = 64;
+
+impl BuildHasher for ByTail {
+    type Hasher = TailHasher;
+
+    fn build_hasher(&self) -> TailHasher {
+        TailHasher(self.0.build_hasher())
+    }
+}
+
+impl Hasher for TailHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes.last_chunk::<TAIL>().map_or(bytes, |tail| tail));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
 /// The memory of one identity.
 pub(super) struct Memory {
-    known: Cache<Box<[u8]>, Arc<Known>, Weight>,
+    known: Cache<Box<[u8]>, Arc<Known>, Weight, ByTail>,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
         let items = usize::try_from(CAPACITY).unwrap_or(usize::MAX) / USUAL;
-        Self { known: Cache::with_weighter(items, CAPACITY, Weight) }
+        Self { known: Cache::with(items, CAPACITY, Weight, ByTail::default(), DefaultLifecycle::default()) }
     }
 
     /// The caller, if the keys are still those of `generation` and the credential holds at `now`.
@@ -131,6 +162,19 @@ mod tests {
 
     fn user(found: Option<Arc<Caller>>) -> Option<String> {
         found.and_then(|caller| caller.user.value().cloned())
+    }
+
+    #[test]
+    fn credentials_with_one_tail_are_told_apart() {
+        let (memory, tail) = (Memory::new(), "x".repeat(TAIL));
+        let token = |user: &str| format!("{user}.{tail}").into_bytes();
+        for name in ["ada", "bob"] {
+            memory.remember(&token(name), vouched(name, 0, 100), 0);
+        }
+        for name in ["ada", "bob"] {
+            assert_eq!(user(memory.recall(&token(name), 50, 0)).as_deref(), Some(name));
+        }
+        assert_eq!(user(memory.recall(&token("eve"), 50, 0)), None);
     }
 
     #[test]

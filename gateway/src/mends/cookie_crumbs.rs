@@ -1,8 +1,7 @@
 //! #901: HTTP/2 clients may split `cookie` into crumbs, which an HTTP/1 upstream must get as one line
 //! (RFC 9113 section 8.2.3); Pingora forwards the crumbs as they came.
 
-use http::{HeaderValue, header};
-use pingora::http::RequestHeader;
+use http::{HeaderMap, HeaderValue, header};
 use pingora::{ErrorType, OrErr, Result};
 
 /// Joins the crumbs with `; `, in their order. For `upstream_request_filter`, and for any check that reads
@@ -10,14 +9,15 @@ use pingora::{ErrorType, OrErr, Result};
 ///
 /// # Errors
 /// When the joined value cannot be a header value.
-pub fn join(header: &mut RequestHeader) -> Result<()> {
-    let crumbs = header.headers.get_all(header::COOKIE);
+pub fn join(headers: &mut HeaderMap) -> Result<()> {
+    let crumbs = headers.get_all(header::COOKIE);
     if crumbs.iter().nth(1).is_none() {
         return Ok(());
     }
     let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     let joined = HeaderValue::from_bytes(&joined).or_err(ErrorType::InvalidHTTPHeader, "joined cookie")?;
-    header.insert_header(header::COOKIE, joined)
+    headers.insert(header::COOKIE, joined);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rules::ruleset::Walk;
 use rules::view::ClientCertificate;
 use uuid::Uuid;
@@ -13,11 +13,15 @@ use uuid::Uuid;
 use crate::snapshot::{Site, Snapshot};
 use crate::visit::{Tally, Visit};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// How a request came in.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// The other end of the connection.
     pub peer: IpAddr,
+    /// The same as text.
+    pub peer_name: HeaderValue,
     /// Whether it came in by the https listener.
     pub tls: bool,
     /// Our own end of the connection.
@@ -40,12 +44,10 @@ pub fn begin(snapshot: Arc<Snapshot>, arrival: Arrival, head: &Parts) -> Visit {
     Visit {
         began: Instant::now(),
         now_ms: arrival.now_ms,
-        request_id: trusted
-            .then(|| request_id(&head.headers))
-            .flatten()
-            .unwrap_or_else(|| Uuid::now_v7().to_string()),
+        request_id: trusted.then(|| request_id(&head.headers)).flatten().unwrap_or_else(fresh_id),
         traceparent: traceparent(&head.headers),
         peer: arrival.peer,
+        peer_name: arrival.peer_name,
         client,
         secure: arrival.tls || forwarded_https,
         redirected,
@@ -123,17 +125,22 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     (sane && fields.next().is_none()).then(|| text.to_owned())
 }
 
+/// Our name for a request (RFC 9562, version 7).
+pub fn fresh_id() -> String {
+    Uuid::now_v7().as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+}
+
 /// The client's trace with a span of ours, or a new trace (W3C Trace Context, section 3.2).
 fn traceparent(headers: &HeaderMap) -> String {
-    let mut fields = headers.get_all("traceparent").iter();
+    let mut fields = headers.get_all(TRACEPARENT).iter();
     let given = fields.next().and_then(|field| field.to_str().ok()).filter(|_| fields.next().is_none());
-    let fresh = Uuid::new_v4().simple().to_string();
-    let span = Uuid::new_v4().simple().to_string();
+    let (mut trace_of_ours, mut span_of_ours) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+    let span: &str = Uuid::new_v4().as_simple().encode_lower(&mut span_of_ours);
     let span = span.get(16..).unwrap_or("00f067aa0ba902b7");
-    match given.and_then(trace) {
-        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
-        None => format!("00-{fresh}-{span}-00"),
-    }
+    let (trace, flags) = given
+        .and_then(trace)
+        .unwrap_or_else(|| (Uuid::new_v4().as_simple().encode_lower(&mut trace_of_ours), "00"));
+    ["00-", trace, "-", span, "-", flags].concat()
 }
 
 fn trace(text: &str) -> Option<(&str, &str)> {

@@ -17,10 +17,9 @@ const LINGER: BodyLimits =
 
 /// Writes the whole answer. The connection is kept only if no request body is left on it.
 pub(super) async fn write(session: &mut Session, answer: Answer) -> Result<()> {
-    let mut head = ResponseHeader::build(answer.status, Some(answer.fields.len()))?;
-    for (name, value) in &answer.fields {
-        head.append_header(name, value)?;
-    }
+    let mut head = http::Response::new(()).into_parts().0;
+    (head.status, head.headers) = (answer.status, answer.fields);
+    let head = ResponseHeader::from(head);
     let unread = !session.as_mut().is_body_done();
     if unread {
         session.set_keepalive(None);

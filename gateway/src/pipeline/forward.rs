@@ -1,65 +1,39 @@
 //! Fourth: what the upstream gets to see.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 
-use pingora::http::RequestHeader;
-use rules::forwarding::{FAMILIES, FORWARDING};
+use rules::forwarding::is_of_family;
+use rules::path::Path;
 use rules::query::without;
 use rules::ruleset::Edited;
 
 use crate::visit::Visit;
 
-/// Something that has header fields.
-pub trait Fields {
-    /// Removes every field called `name`.
-    fn remove(&mut self, name: &HeaderName);
-    /// Makes `value` the only field called `name`.
-    fn set(&mut self, name: HeaderName, value: HeaderValue);
-}
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-impl Fields for HeaderMap {
-    fn remove(&mut self, name: &HeaderName) {
-        HeaderMap::remove(self, name);
-    }
-
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        self.insert(name, value);
-    }
-}
-
-impl Fields for RequestHeader {
-    fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
-    }
-
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        // Fails for what is no header field, which a `HeaderName` and a `HeaderValue` always are.
-        let _ = self.insert_header(name, value);
-    }
-}
+/// Room for what is added to a request: made once, and not again and again by every field.
+const ROOM: usize = 16;
 
 /// Removes what only the gateway may say and says it: on every route, public ones included. Called on the
 /// upstream's copy of the head, after hop-by-hop fields were dropped, so that a client's `Connection` cannot
 /// name ours away.
-pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
-    for name in visit.snapshot.owned.iter().chain(&FORWARDING) {
-        upstream.remove(name);
-    }
-    let ours = |name: &&HeaderName| {
-        FAMILIES.iter().any(|family| name.as_str().starts_with(family)) || is_twin(name, visit)
-    };
-    for name in head.headers.keys().filter(ours) {
+pub fn fields(visit: &Visit, head: &Parts, upstream: &mut HeaderMap) {
+    // Too many fields for any map: then the first insertion says so.
+    let _ = upstream.try_reserve(ROOM);
+    for name in head.headers.keys().filter(|name| is_ours(name.as_str(), visit)) {
         upstream.remove(name);
     }
     if has_unverified_bearer(visit) {
-        upstream.remove(&AUTHORIZATION);
+        upstream.remove(AUTHORIZATION);
     }
     let webhook = visit.route().and_then(|route| route.webhook.as_ref());
     for name in webhook.iter().flat_map(|webhook| &webhook.carriers) {
@@ -67,26 +41,35 @@ pub fn fields(visit: &Visit, head: &Parts, upstream: &mut impl Fields) {
     }
     for edited in &visit.walk.request {
         match edited {
-            Edited::Set(name, value) | Edited::Add(name, value) => upstream.set(name.clone(), value.clone()),
-            Edited::Remove(name) => upstream.remove(name),
+            Edited::Set(name, value) | Edited::Add(name, value) => {
+                upstream.insert(name.clone(), value.clone());
+            }
+            Edited::Remove(name) => {
+                upstream.remove(name);
+            }
         }
     }
     let proto = if visit.secure { "https" } else { "http" };
-    set(upstream, HeaderName::from_static("x-forwarded-for"), &forwarded_for(visit, head));
-    upstream.set(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
-    set(upstream, HeaderName::from_static("x-forwarded-host"), visit.authority(head));
-    set(upstream, FORWARDED, &forwarded(visit, proto));
-    set(upstream, HeaderName::from_static("x-request-id"), &visit.request_id);
-    set(upstream, HeaderName::from_static("traceparent"), &visit.traceparent);
+    set(upstream, X_FORWARDED_FOR, forwarded_for(visit, head));
+    upstream.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    set(upstream, X_FORWARDED_HOST, asked_host(visit, head));
+    set(upstream, FORWARDED, HeaderValue::try_from(forwarded(visit, proto)).ok());
+    set(upstream, X_REQUEST_ID, HeaderValue::from_str(&visit.request_id).ok());
+    set(upstream, TRACEPARENT, HeaderValue::from_str(&visit.traceparent).ok());
     for (name, value) in visit.caller.iter().flat_map(|caller| &caller.forward) {
-        upstream.set(name.clone(), value.clone());
+        upstream.insert(name.clone(), value.clone());
     }
     for (name, value) in visit.proven.iter().flat_map(|proven| super::prove::fields(proven, visit.now_ms)) {
-        upstream.set(name, value);
+        upstream.insert(name, value);
     }
     for (name, value) in visit.route().iter().flat_map(|route| &route.upstream.inject) {
-        upstream.set(name.clone(), value.clone());
+        upstream.insert(name.clone(), value.clone());
     }
+}
+
+/// Whether a client may not set a field of this name.
+fn is_ours(name: &str, visit: &Visit) -> bool {
+    visit.snapshot.withheld.contains(name) || is_of_family(name) || is_twin(name, visit)
 }
 
 /// Whether the route takes bearer tokens, and another of its identities decided who calls: a backend that believes
@@ -101,22 +84,23 @@ fn has_unverified_bearer(visit: &Visit) -> bool {
 
 /// Whether a backend that writes `_` for whatever is no letter and no digit, as CGI and its heirs do, could take a
 /// field for one that only the gateway sets.
-fn is_twin(name: &HeaderName, visit: &Visit) -> bool {
+fn is_twin(name: &str, visit: &Visit) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.as_str().bytes().all(plain) {
+    if name.bytes().all(plain) {
         return false;
     }
-    let folded: String =
-        name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let injected = visit.route().into_iter().flat_map(|route| &route.upstream.inject).map(|(name, _)| name);
-    FAMILIES.iter().any(|family| folded.starts_with(family))
-        || visit
-            .snapshot
-            .owned
-            .iter()
-            .chain(&FORWARDING)
-            .chain(injected)
-            .any(|known| known.as_str() == folded)
+    let folded: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let mut injected = visit.route().into_iter().flat_map(|route| &route.upstream.inject);
+    is_of_family(&folded)
+        || visit.snapshot.withheld.contains(&folded)
+        || injected.any(|(name, _)| name.as_str() == folded)
+}
+
+/// Whether the upstream is asked for the very target that the client has sent.
+pub fn keeps_target(visit: &Visit, head: &Parts) -> bool {
+    let hides = visit.route().is_none_or(|route| !route.hides.is_empty());
+    let path = visit.path.as_ref().map(Path::forward);
+    visit.query.is_none() && !hides && path == Some(head.uri.path())
 }
 
 /// The target: the very path that was matched, and the query as it came but for credentials.
@@ -139,32 +123,41 @@ pub fn aim(uri: &Uri, target: PathAndQuery) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-fn set(upstream: &mut impl Fields, name: HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(value) => upstream.set(name, value),
-        // Better without than with a client's.
-        Err(_) => upstream.remove(&name),
+/// Sets a field; one that cannot be said is better absent than a client's.
+fn set(upstream: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => drop(upstream.insert(name, value)),
+        None => drop(upstream.remove(name)),
+    }
+}
+
+/// The host as the client wrote it.
+fn asked_host(visit: &Visit, head: &Parts) -> Option<HeaderValue> {
+    match head.headers.get(HOST).filter(|_| head.uri.authority().is_none()) {
+        Some(field) => Some(field.clone()),
+        None => HeaderValue::from_str(visit.authority(head)).ok(),
     }
 }
 
 /// A trusted peer's chain with the peer added, or the client alone.
-fn forwarded_for(visit: &Visit, head: &Parts) -> String {
-    let mut chain = String::new();
-    if visit.snapshot.site.trusts(visit.peer) {
-        for field in head.headers.get_all("x-forwarded-for") {
-            let Ok(text) = field.to_str() else { continue };
-            let _ = write!(chain, "{}, ", text.trim());
-        }
+fn forwarded_for(visit: &Visit, head: &Parts) -> Option<HeaderValue> {
+    let mut listed = head.headers.get_all(X_FORWARDED_FOR).iter().peekable();
+    if listed.peek().is_none() || !visit.snapshot.site.trusts(visit.peer) {
+        return Some(visit.peer_name.clone());
     }
-    let _ = write!(chain, "{}", visit.peer);
-    chain
+    let mut chain = Vec::new();
+    for text in listed.filter_map(|field| field.to_str().ok()) {
+        chain.extend_from_slice(text.trim().as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(visit.peer_name.as_bytes());
+    HeaderValue::try_from(chain).ok()
 }
 
 /// RFC 7239: one element, since a chain of strangers' elements helps nobody.
 fn forwarded(visit: &Visit, proto: &str) -> String {
-    let client = match visit.client {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    };
-    format!("for={client};host={};proto={proto}", visit.host)
+    let client = visit.client_name();
+    let brackets = if visit.client.is_ipv6() { ["\"[", "]\""] } else { [""; 2] };
+    let [open, close] = brackets;
+    ["for=", open, &client, close, ";host=", &visit.host, ";proto=", proto].concat()
 }

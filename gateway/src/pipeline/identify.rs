@@ -72,6 +72,9 @@ fn find(visit: &Visit, head: &Parts, got: &Got) -> Result<Found, Refusal> {
     if let Some(caller) = identity.recall(&credential.text, view.now()) {
         return Ok(Found::Caller(caller, credential.via));
     }
+    if let Some(refusal) = identity.refused(&credential.text, view.now()) {
+        return Err(refusal);
+    }
     let held = identity.held(view.now());
     let evidence = Evidence { keys: held.as_ref().map(|held| &*held.keys), answer: got.answer.as_ref() };
     match def.gate.verify(&view, &credential, evidence) {
@@ -80,8 +83,14 @@ fn find(visit: &Visit, head: &Parts, got: &Got) -> Result<Found, Refusal> {
             identity.remember(&credential.text, vouched, held.as_deref());
             Ok(Found::Caller(caller, credential.via))
         }
-        Err(Doubt::UnknownKey(refusal)) if got.asked_for_keys || def.keys.is_none() => Err(refusal),
-        Err(Doubt::UnknownKey(_)) => Ok(Found::Wants(Want::Keys(def.index))),
+        Err(Doubt::UnknownKey(_)) if !got.asked_for_keys && def.keys.is_some() => {
+            Ok(Found::Wants(Want::Keys(def.index)))
+        }
+        Err(Doubt::UnknownKey(never) | Doubt::Final(never)) => {
+            let refusal = never.refusal.clone();
+            identity.refuse(&credential.text, never, held.as_deref());
+            Err(refusal)
+        }
         Err(Doubt::Ask(_)) if got.answer.is_some() => Err(lost("the login service's answer was not used")),
         Err(Doubt::Ask(question)) => Ok(Found::Wants(Want::Answer(def.index, question))),
         Err(Doubt::Refused(refusal)) => Err(refusal),

@@ -11,6 +11,8 @@ use rules::verdict::Code;
 
 use crate::access_log::Line;
 use crate::metrics::Decision;
+use crate::redact::Redactor;
+use crate::snapshot::{LogRules, Snapshot};
 use crate::visit::Visit;
 
 /// What only the wire knows of a finished request.
@@ -49,18 +51,14 @@ pub fn decision(visit: &Visit) -> Decision {
 pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
     let snapshot = &visit.snapshot;
     let rules = &snapshot.log;
-    let redacted =
-        |text: &[u8]| rules.redactor.redact(&String::from_utf8_lossy(text)).into_owned().into_bytes();
-    let client = visit.client.to_string();
+    let client = visit.client_name();
     let path = rules.redactor.redact(head.uri.path());
     let query = head.uri.query().filter(|_| !rules.query.is_empty()).unwrap_or_default();
     // First of all, since a `;` would hide a credential in the value before it.
     let query = without(query, &snapshot.hidden);
-    let query = listed_query(&rules.query, &query, &redacted);
-    let query: Vec<(&str, &[u8])> = query.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-    let headers: Vec<(&str, Vec<u8>)> =
-        rules.headers.iter().filter_map(|name| listed(name, head, &snapshot.hidden, &redacted)).collect();
-    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let query = listed_query(rules, &query);
+    let headers: Vec<Pair<'_>> =
+        rules.headers.iter().filter_map(|name| listed(name, head, snapshot)).collect();
     let (tenant, rule) = (visit.tenant(), visit.rule());
     let (route, proven) = (visit.route(), visit.proven.as_ref());
     let event = proven.and_then(|proven| proven.event.as_deref()).map(|event| rules.redactor.redact(event));
@@ -102,36 +100,44 @@ pub fn line(visit: &Visit, head: &Parts, passage: &Passage<'_>) -> Vec<u8> {
     line
 }
 
+/// A name and its redacted value.
+type Pair<'a> = (&'a str, Cow<'a, [u8]>);
+
 /// The first value of every listed query key, as it was written.
-fn listed_query<'a>(
-    names: &'a [String],
-    query: &str,
-    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
-) -> Vec<(&'a str, Vec<u8>)> {
+fn listed_query<'a>(rules: &'a LogRules, query: &'a str) -> Vec<Pair<'a>> {
     let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let value = |name: &'a String| {
         let (_, value) = pairs().find(|(key, _)| key == name)?;
-        Some((name.as_str(), redacted(value.as_bytes())))
+        Some((name.as_str(), redacted(&rules.redactor, Cow::Borrowed(value.as_bytes()))))
     };
-    names.iter().filter_map(value).collect()
+    rules.query.iter().filter_map(value).collect()
 }
 
-fn listed<'a>(
-    name: &'a HeaderName,
-    head: &Parts,
-    hidden: &[String],
-    redacted: &dyn Fn(&[u8]) -> Vec<u8>,
-) -> Option<(&'a str, Vec<u8>)> {
+fn listed<'a>(name: &'a HeaderName, head: &'a Parts, snapshot: &'a Snapshot) -> Option<Pair<'a>> {
+    let redactor = &snapshot.log.redactor;
     // The page that led here may have been opened with a token in its address.
-    if *name == REFERER && !hidden.is_empty() {
+    if *name == REFERER && !snapshot.hidden.is_empty() {
         let page = String::from_utf8_lossy(head.headers.get(name)?.as_bytes());
-        return Some((name.as_str(), redacted(masked(&page, hidden).as_bytes())));
+        let page = masked(&page, &snapshot.hidden).into_owned().into_bytes();
+        return Some((name.as_str(), redacted(redactor, Cow::Owned(page))));
     }
     let mut values = head.headers.get_all(name).iter();
     let first = Cow::Borrowed(values.next()?.as_bytes());
     let joined =
         values.fold(first, |joined, value| Cow::Owned([joined.as_ref(), b", ", value.as_bytes()].concat()));
-    Some((name.as_str(), redacted(&joined)))
+    Some((name.as_str(), redacted(redactor, joined)))
+}
+
+/// The text without what a log may not show; borrowed where it has nothing of that.
+fn redacted<'a>(redactor: &Redactor, text: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+    let changed = match String::from_utf8_lossy(&text) {
+        Cow::Borrowed(sound) => match redactor.redact(sound) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(redacted) => Some(redacted),
+        },
+        Cow::Owned(mended) => Some(redactor.redact(&mended).into_owned()),
+    };
+    changed.map_or(text, |changed| Cow::Owned(changed.into_bytes()))
 }
 
 /// The address without the query parameters called `hidden`.

@@ -58,6 +58,7 @@ impl Passing {
         let client_ca = live.snapshot.site.client_ca();
         let arrival = accept::Arrival {
             peer: connection.peer().ip(),
+            peer_name: connection.peer_name().clone(),
             tls: connection.listener() == crate::edge::Kind::Https,
             local: Some(connection.local().ip()),
             facts: connection.tls().map(|facts| (facts.version, facts.cipher)),

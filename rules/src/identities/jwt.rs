@@ -13,7 +13,7 @@ use super::mapping::Mapping;
 use super::revoked::Revoked;
 use super::token_from::TokenFrom;
 use super::{GATE, Making};
-use crate::credential::{Carrier, Credential, Doubt, Evidence, Vouched};
+use crate::credential::{Carrier, Credential, Doubt, Evidence, Never, Vouched};
 use crate::policy::{IdentityDef, IdentityGate};
 use crate::problem::Problem;
 use crate::shapes::OneOrMany;
@@ -210,7 +210,11 @@ impl IdentityGate for Jwt {
             .map_err(|_| refused(Code::TokenInvalid, "the token is not ASCII"))?;
         let claims = self.verifier.verify(keys, token, view.now()).map_err(|fault| {
             let refusal = Refusal::new(fault.code, GATE, fault.private);
-            if fault.unknown_key { Doubt::UnknownKey(refusal) } else { Doubt::Refused(refusal) }
+            match fault.from {
+                Some(from) if fault.unknown_key => Doubt::UnknownKey(Never { refusal, from }),
+                Some(from) => Doubt::Final(Never { refusal, from }),
+                None => Doubt::Refused(refusal),
+            }
         })?;
         let (from, until) = (claims.from(), claims.until());
         let caller = self.mapping.caller(claims.into_object());

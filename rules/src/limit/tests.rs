@@ -75,7 +75,7 @@ impl Request {
             target: path.forward(),
             query: Some(self.query),
             host: "app.test",
-            authority: "app.test",
+            authority: Some("app.test"),
             has_body: true,
             headers: &self.headers,
             secure: true,

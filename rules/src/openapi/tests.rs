@@ -205,7 +205,7 @@ fn view<'v>(
         target: path.forward(),
         query,
         host: "app.test",
-        authority: "app.test",
+        authority: Some("app.test"),
         has_body,
         headers,
         secure: true,

@@ -77,7 +77,7 @@ fn a_full_line_reads_back() {
         method: Some(b"POST"),
         host: Some(b"api.example.com"),
         path: Some(b"/v1/acme/[email]"),
-        query: &[("page", b"2"), ("size", b"\"big\"")],
+        query: &[("page", b"2".as_slice().into()), ("size", b"\"big\"".as_slice().into())],
         protocol: Some("HTTP/2.0"),
         tls: Some("TLSv1.3"),
         status: Some(403),
@@ -98,7 +98,7 @@ fn a_full_line_reads_back() {
         duration: Duration::from_micros(1_234_567),
         upstream_duration: Some(Duration::from_nanos(41_999)),
         gateway_duration: Duration::from_micros(1050),
-        headers: &[("user-agent", b"curl/8\t\\\x00")],
+        headers: &[("user-agent", b"curl/8\t\\\x00".as_slice().into())],
     };
     let expected = json!({
         "time": "2026-11-24T12:00:00.007Z", "request_id": "018f", "trace_id": "0af7651916cd43dd8448eb211c80319c",
@@ -126,7 +126,7 @@ proptest! {
     fn any_bytes_read_back(
         bytes in prop::collection::vec(any::<u8>(), 0..80), text in any::<String>(), key in any::<String>(),
     ) {
-        let pairs = [(key.as_str(), bytes.as_slice())];
+        let pairs = [(key.as_str(), bytes.as_slice().into())];
         let line = Line {
             request_id: &text, trace_id: Some(&text), release: &text, config: &text, client_ip: Some(&text),
             method: Some(&bytes), host: Some(&bytes), path: Some(&bytes), query: &pairs, protocol: Some(&text),

@@ -85,7 +85,7 @@ impl Asked {
             target: &self.target,
             query: self.query.as_deref(),
             host: &self.host,
-            authority: "App.Test:8443",
+            authority: Some("App.Test:8443"),
             headers,
             secure: self.secure,
             client: self.client,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A string in quotes. Bytes that are not UTF-8 become U+FFFD.
-pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     if plain(bytes) {
         out.extend_from_slice(bytes);
@@ -53,12 +53,12 @@ fn unicode(out: &mut Vec<u8>, code: u32) {
 }
 
 /// A number without sign.
-pub(super) fn number(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
     padded(out, value, 1);
 }
 
 /// A number with at least so many digits, 20 at most.
-pub(super) fn padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
+pub(crate) fn padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
     let mut digits = [b'0'; 20];
     let mut used = 0;
     for digit in digits.iter_mut().rev() {
@@ -73,7 +73,7 @@ pub(super) fn padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
 }
 
 /// Milliseconds with three places, which is the clock's worth.
-pub(super) fn milliseconds(out: &mut Vec<u8>, duration: Duration) {
+pub(crate) fn milliseconds(out: &mut Vec<u8>, duration: Duration) {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     number(out, micros / 1000);
     out.push(b'.');
@@ -81,7 +81,7 @@ pub(super) fn milliseconds(out: &mut Vec<u8>, duration: Duration) {
 }
 
 /// A moment in RFC 3339, UTC, with milliseconds.
-pub(super) fn moment(out: &mut Vec<u8>, unix_ms: u64) {
+pub(crate) fn moment(out: &mut Vec<u8>, unix_ms: u64) {
     let seconds = unix_ms / 1000;
     let (year, month, day) = civil(seconds / 86_400);
     out.push(b'"');
