@@ -111,7 +111,7 @@ fn view(headers: &HeaderMap) -> View<'_> {
         target: "/v1/acme/conversations",
         query: None,
         host: "app.example.com",
-        authority: "app.example.com",
+        authority: Some("app.example.com"),
         has_body: false,
         headers,
         secure: true,
