@@ -40,12 +40,21 @@ fn make(algorithm: &str, cold: bool) -> Fallible<Run> {
     }))
 }
 
-/// Fills the memory of one identity many times over with callers of one kind: how many are kept, and of how many bytes
-/// each token is.
+/// A memory that is full.
+pub struct Filled {
+    /// How many tokens are kept.
+    pub kept: usize,
+    /// How many bytes each of them has.
+    pub length: usize,
+    /// Kept, so that it is there when the process is measured.
+    _memory: Memory,
+}
+
+/// Fills the memory of one identity many times over with callers of one kind.
 ///
 /// # Errors
 /// When the token cannot be verified that they are made of.
-pub fn fill() -> Fallible<(usize, usize)> {
+pub fn fill() -> Fallible<Filled> {
     const TOKENS: usize = 60_000;
     let tokens = Tokens::read()?;
     let (def, token) = (tokens.identity("HS256")?, tokens.token("HS256")?);
@@ -59,6 +68,6 @@ pub fn fill() -> Fallible<(usize, usize)> {
         let vouched = def.gate.verify(&view, &credential, Evidence::default());
         memory.remember(of(nth).as_bytes(), vouched.map_err(|_| "the token is refused")?, 0);
     }
-    let kept = (0..TOKENS).filter(|&nth| memory.recall(of(nth).as_bytes(), view.now(), 0).is_some());
-    Ok((kept.count(), token.len()))
+    let kept = (0..TOKENS).filter(|&nth| memory.recall(of(nth).as_bytes(), view.now(), 0).is_some()).count();
+    Ok(Filled { kept, length: token.len(), _memory: memory })
 }

@@ -120,8 +120,8 @@ use std::error::Error;
 
 pub(crate) use gateway::json;
 
-pub use identities::fill as fill_identity;
-pub use counters::fill as fill_counters;
+pub use counters::{Filled as Counters, fill as fill_counters};
+pub use identities::{Filled as Tokens, fill as fill_identity};
 pub use policies::rows;
 pub use ready::{Ready, Run, Step, WARM};
 

@@ -41,7 +41,7 @@ fn framing(more: &str) -> Fallible<Run> {
 }
 
 fn host() -> Fallible<Run> {
-    let served = ["app.example.com", "api.example.com", "*.tenants.example.com"];
+    let served = ["app.example.com", "api.example.com"];
     let hosts = Hosts::compile(&served, &[("www.example.com", "app.example.com")]);
     let hosts = hosts.map_err(|errors| format!("{errors:?}"))?;
     Ok(Box::new(move || {
