@@ -14,7 +14,11 @@ const OUT: &str = "benches/results/micro.md";
 
 /// What each group of steps is.
 const GROUPS: [(&str, &str, &str); 9] = [
-    ("plan", "The whole plan", "All policies of a route in one, and its route found before, among ten: what a request costs in the rules."),
+    (
+        "plan",
+        "The whole plan",
+        "All policies of a route in one, and its route found before, among ten: what a request costs in the rules.",
+    ),
     ("policies", "Policy by policy", "Each alone. What follows a name is the body's length in bytes."),
     ("head", "The head", "Before the route is known."),
     ("routing", "Routes", "One of so many is found."),
@@ -32,7 +36,10 @@ pub(crate) fn write(counts: &[Counted]) -> Fallible<()> {
     );
     let listed = GROUPS.iter().chain(&[("metrics", "Metrics", "What is counted of a request.")]);
     for (group, title, about) in listed {
-        write!(text, "\n## {title}\n{about}\n\n| step | instructions | allocations |\n| --- | --: | --: |\n")?;
+        write!(
+            text,
+            "\n## {title}\n{about}\n\n| step | instructions | allocations |\n| --- | --: | --: |\n"
+        )?;
         for counted in counts {
             if let Some(("", step)) = counted.name.split_once(group)
                 && let Some(step) = step.strip_prefix('/')

@@ -5,14 +5,15 @@ use std::hint::black_box;
 use rules::meter::{Ask, CounterKey, Meter};
 
 use crate::gateway::state::Table;
-use crate::{Fallible, NOW_MS, Run, Step};
+use crate::{NOW_MS, Run, Step};
 
 const MINUTE: u64 = 60_000;
 /// Counters that the table has room for.
 const KEYS: usize = 200_000;
 
 pub(crate) fn steps() -> Vec<Step> {
-    let step = |name: &str, kind: Kind| Step::new(format!("limits/embedded/{name}"), move || make(kind)).times(200);
+    let step =
+        |name: &str, kind: Kind| Step::sure(format!("limits/embedded/{name}"), move || make(kind)).times(200);
     vec![
         step("a window is peeked at", Kind::Peek),
         step("a window is charged", Kind::Window),
@@ -55,7 +56,7 @@ fn bucket(nth: usize) -> Ask {
     Ask { key: key(nth), meter: Meter::Bucket { max: 600, window_ms: MINUTE, burst: 100 }, cost: 1 }
 }
 
-fn make(kind: Kind) -> Fallible<Run> {
+fn make(kind: Kind) -> Run {
     let table = Table::new(KEYS);
     // So that the index is as deep as in use.
     for nth in 0..50_000 {
@@ -67,7 +68,7 @@ fn make(kind: Kind) -> Fallible<Run> {
         });
     }
     let (mut nth, mut now) = (0, NOW_MS + 40_000);
-    Ok(Box::new(move || {
+    Box::new(move || {
         (nth, now) = (nth + 1, now + 1);
         // A counter is met again after fifty thousand others, when it has room again.
         let at = nth % 50_000;
@@ -81,7 +82,7 @@ fn make(kind: Kind) -> Fallible<Run> {
             Kind::New => charged(&[window(nth + 3 * KEYS, 30)]),
             Kind::Refused => table.peek(black_box(&[window(0, 0)]), now).is_some(),
         }
-    }))
+    })
 }
 
 /// A table that is full.

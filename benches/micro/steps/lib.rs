@@ -21,7 +21,12 @@ mod webhooks;
 mod plain;
 
 // The gateway's own, alone: the rest of the gateway takes long to build, and nothing of it is measured here.
-#[expect(dead_code, unused_imports, unreachable_pub, reason = "the gateway needs more of it, and more widely")]
+#[expect(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the gateway needs more of it, and more widely"
+)]
 #[path = "../../../gateway/src"]
 mod gateway {
     pub(crate) mod json;
@@ -58,12 +63,7 @@ mod gateway {
                 self.known.recall(credential, now, keys)
             }
 
-            pub(crate) fn remember(
-                &self,
-                credential: &[u8],
-                vouched: rules::credential::Vouched,
-                keys: u64,
-            ) {
+            pub(crate) fn remember(&self, credential: &[u8], vouched: rules::credential::Vouched, keys: u64) {
                 self.known.remember(credential, vouched, keys);
             }
 

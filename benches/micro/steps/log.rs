@@ -15,7 +15,9 @@ pub(crate) fn steps() -> Vec<Step> {
     vec![
         Step::new("log/line", line),
         Step::new("log/redacting a path", || redact(PATH, false)),
-        Step::new("log/redacting a path with an address", || redact("/v1/users/ada%40example.com/files", true)),
+        Step::new("log/redacting a path with an address", || {
+            redact("/v1/users/ada%40example.com/files", true)
+        }),
     ]
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn steps() -> Fallible<Vec<Step>> {
     for row in rows {
         all.extend(row.policies.clone());
         for case in row.cases {
-            let policies = if case.policies.is_empty() { row.policies.clone() } else { case.policies.clone() };
+            let policies =
+                if case.policies.is_empty() { row.policies.clone() } else { case.policies.clone() };
             steps.extend(sized(&format!("policies/{}", row.of), &case, &policies, false));
         }
     }

@@ -12,8 +12,14 @@ const ROUTES: [usize; 3] = [10, 1_000, 10_000];
 
 pub(crate) fn steps() -> Vec<Step> {
     let of = |routes: usize| {
-        let step = |name: &str, kind: Kind| Step::new(format!("routing/{routes}/{name}"), move || make(routes, kind));
-        [step("found", Kind::Found), step("wrong method", Kind::WrongMethod), step("not found", Kind::NotFound)]
+        let step = |name: &str, kind: Kind| {
+            Step::new(format!("routing/{routes}/{name}"), move || make(routes, kind))
+        };
+        [
+            step("found", Kind::Found),
+            step("wrong method", Kind::WrongMethod),
+            step("not found", Kind::NotFound),
+        ]
     };
     ROUTES.into_iter().flat_map(of).collect()
 }

@@ -7,25 +7,25 @@ use http::Method;
 use rules::verdict::Code;
 
 use crate::gateway::metrics::{Decision, Outcome, Registry, RouteMetrics, UpstreamMetrics};
-use crate::{Fallible, Run, Step};
+use crate::{Run, Step};
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![
-        Step::new("metrics/allowed", allowed),
-        Step::new("metrics/refused", refused),
-        Step::new("metrics/exposition of 100 routes", exposition).times(2),
+        Step::sure("metrics/allowed", allowed),
+        Step::sure("metrics/refused", refused),
+        Step::sure("metrics/exposition of 100 routes", exposition).times(2),
     ]
 }
 
 /// Samples are sorted into buckets every five seconds: as often as that at a thousand requests a second.
 const UPKEEP: usize = 5_000;
 
-fn allowed() -> Fallible<Run> {
+fn allowed() -> Run {
     let registry = Registry::new();
     let (route, upstream) =
         (RouteMetrics::new(&registry, "messages"), UpstreamMetrics::new(&registry, "chat", "10.0.0.1:80"));
     let mut count = 0;
-    Ok(Box::new(move || {
+    Box::new(move || {
         let entered = route.enter();
         upstream.record(Outcome::Answered);
         let (total, own) = (Duration::from_micros(1_234), Duration::from_micros(56));
@@ -36,14 +36,14 @@ fn allowed() -> Fallible<Run> {
             registry.run_upkeep();
         }
         true
-    }))
+    })
 }
 
-fn refused() -> Fallible<Run> {
+fn refused() -> Run {
     let registry = Registry::new();
     let route = RouteMetrics::new(&registry, "messages");
     let mut count = 0;
-    Ok(Box::new(move || {
+    Box::new(move || {
         let entered = route.enter();
         let time = Duration::from_micros(56);
         route.refuse(black_box(Code::RateLimited));
@@ -54,10 +54,10 @@ fn refused() -> Fallible<Run> {
             registry.run_upkeep();
         }
         true
-    }))
+    })
 }
 
-fn exposition() -> Fallible<Run> {
+fn exposition() -> Run {
     let registry = Registry::new();
     let routes: Vec<RouteMetrics> =
         (0..100).map(|nth| RouteMetrics::new(&registry, &format!("route-{nth}"))).collect();
@@ -67,5 +67,5 @@ fn exposition() -> Fallible<Run> {
             route.record(&Method::GET, status, Decision::Allow, time, time);
         }
     }
-    Ok(Box::new(move || registry.render().len() > 1_000))
+    Box::new(move || registry.render().len() > 1_000)
 }

@@ -75,14 +75,15 @@ impl Site {
             limits: &limits,
             library: policies,
         };
-        let scope = Scope::default().settle(&raw_scope(scope)?, &ground).map_err(told)?;
+        let scope =
+            Scope::default().settle(&raw_scope(scope)?, &ground).map_err(|problems| told(&problems))?;
         let identities = vec![def];
         let mut routes = vec![route(PATTERN, &scope, &identities)?];
         for pattern in OTHERS {
             routes.push(route(pattern, &Scope::default(), &[])?);
         }
         Ok(Self {
-            table: Table::compile(routes).map_err(told)?,
+            table: Table::compile(routes).map_err(|problems| told(&problems))?,
             memory: Memory::new(),
             keys: Cell::new(0),
             counters: Counters::new(COUNTERS),
@@ -112,9 +113,9 @@ fn route(pattern: &str, scope: &Scope, identities: &[Arc<IdentityDef>]) -> Falli
         identities,
         signed: false,
     };
-    Ok((vec![pattern], scope.plan(&facts).map_err(told)?))
+    Ok((vec![pattern], scope.plan(&facts).map_err(|problems| told(&problems))?))
 }
 
-fn told<T: std::fmt::Debug>(problems: Vec<T>) -> String {
+fn told<T: std::fmt::Debug>(problems: &[T]) -> String {
     format!("{problems:?}")
 }

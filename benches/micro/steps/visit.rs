@@ -63,7 +63,8 @@ impl Request {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let reply = [
             ("content-type", "application/json"),
             ("content-length", "200"),
@@ -162,21 +163,21 @@ impl Visit<'_> {
     /// The plan alone, with what the route's pattern captures known before.
     pub(crate) fn plan(&self, plan: &Plan, path: &str, captures: Option<Captures<'_>>) -> Verdict {
         let view = View { captures, ..self.request.view(path, self.now_ms) };
-        let verdict = self.judge(plan, view);
+        let verdict = self.judge(plan, &view);
         let speaker = if verdict.is_ok() { Speaker::Upstream } else { Speaker::Gateway };
         plan.reply(&view, speaker, &mut Told(&self.request.reply));
         verdict
     }
 
-    fn judge(&self, plan: &Plan, view: View<'_>) -> Verdict {
+    fn judge(&self, plan: &Plan, view: &View<'_>) -> Verdict {
         let mut asks = Vec::new();
-        self.look(plan, &view, None, Need::Address, &mut asks)?;
-        let known = self.identify(plan, &view)?;
+        self.look(plan, view, None, Need::Address, &mut asks)?;
+        let known = self.identify(plan, view)?;
         let caller = known.as_ref().map(|(caller, via)| (&**caller, *via));
         let view = View {
             caller: caller.map(|(caller, _)| caller).or(view.caller),
             via: caller.map(|(_, via)| via).or(view.via),
-            ..view
+            ..*view
         };
         plan.judge_head(&view, |_, _| false)?;
         self.look(plan, &view, None, Need::Caller, &mut asks)?;
@@ -190,7 +191,7 @@ impl Visit<'_> {
         }
         match self.site.counters.charge(&asks, self.now_ms) {
             Ok(_) => Ok(()),
-            Err(Denied::Limit(denial)) => self.denied(plan, &asks, denial.index, denial.retry_after_ms),
+            Err(Denied::Limit(denial)) => denied(plan, &asks, denial.index, denial.retry_after_ms),
             Err(_) => Err(Refusal::new(Code::Overloaded, limit::GATE, "")),
         }
     }
@@ -238,17 +239,17 @@ impl Visit<'_> {
         asks.extend(asked.iter().map(|asked| asked.ask));
         match self.site.counters.peek(asks.get(from..).unwrap_or_default(), self.now_ms) {
             None => Ok(()),
-            Some(denial) => self.denied(plan, asks, from + denial.index, denial.retry_after_ms),
+            Some(denial) => denied(plan, asks, from + denial.index, denial.retry_after_ms),
         }
     }
+}
 
-    fn denied(&self, plan: &Plan, asks: &[Ask], index: usize, retry_after_ms: u64) -> Verdict {
-        let lost = || Refusal::new(Code::Internal, limit::GATE, "");
-        let ask = asks.get(index).ok_or_else(lost)?;
-        // Each limit of these plans has one counter.
-        let limit = plan.limits().get(index).ok_or_else(lost)?;
-        Err(limit::refusal(&limit.name, Refused { meter: ask.meter, retry_after_ms }))
-    }
+fn denied(plan: &Plan, asks: &[Ask], index: usize, retry_after_ms: u64) -> Verdict {
+    let lost = || Refusal::new(Code::Internal, limit::GATE, "");
+    let ask = asks.get(index).ok_or_else(lost)?;
+    // Each limit of these plans has one counter.
+    let limit = plan.limits().get(index).ok_or_else(lost)?;
+    Err(limit::refusal(&limit.name, Refused { meter: ask.meter, retry_after_ms }))
 }
 
 /// An answer's fields: what a plan says of them is heard and forgotten, so that the next request finds the same.

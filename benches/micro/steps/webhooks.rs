@@ -17,7 +17,16 @@ use crate::{Fallible, NOW_MS, Run, Step, plain};
 
 /// Presets for which the tests have no delivery.
 const UNTRIED: [&str; 10] = [
-    "contentful", "elevenlabs", "lark", "qstash", "sanity", "shopify_events", "telnyx", "trello", "twitch", "viber",
+    "contentful",
+    "elevenlabs",
+    "lark",
+    "qstash",
+    "sanity",
+    "shopify_events",
+    "telnyx",
+    "trello",
+    "twitch",
+    "viber",
 ];
 /// One of each kind of scheme.
 const KINDS: [&str; 8] =
@@ -26,7 +35,8 @@ const SIZES: [usize; 3] = [0, 2_048, 65_536];
 
 pub(crate) fn steps() -> Vec<Step> {
     let tried = PRESETS.iter().map(|(name, _)| *name).filter(|name| !UNTRIED.contains(name));
-    let verified = tried.map(|name| Step::new(format!("webhooks/{name}/verified"), move || delivered(name, "valid")));
+    let verified =
+        tried.map(|name| Step::new(format!("webhooks/{name}/verified"), move || delivered(name, "valid")));
     let refused = KINDS
         .map(|name| Step::new(format!("webhooks/{name}/refused"), move || delivered(name, "bad_signature")));
     let sized = SIZES.map(|size| Step::new(format!("webhooks/github/{size}"), move || sized(size)));
@@ -65,7 +75,8 @@ fn delivered(provider: &'static str, verdict: &'static str) -> Fallible<Run> {
 }
 
 fn sized(size: usize) -> Fallible<Run> {
-    let hook = Hook::new(scheme(&table()?, "github")?, &serde_json::json!({ "keys": [{ "secret": "s3cret" }] }))?;
+    let hook =
+        Hook::new(scheme(&table()?, "github")?, &serde_json::json!({ "keys": [{ "secret": "s3cret" }] }))?;
     let mut sent = Sent {
         method: Method::POST,
         scheme: "https".to_owned(),

@@ -10,13 +10,18 @@ fn every_row_of_the_registry_has_steps() {
     let rows = steps::rows().unwrap();
     for row in REGISTRY {
         let told = "add it to `benches/micro/policies.json`";
-        let (_, never) = rows.iter().find(|(of, _)| of == row.key).unwrap_or_else(|| panic!("{}: {told}", row.key));
+        let (_, never) =
+            rows.iter().find(|(of, _)| of == row.key).unwrap_or_else(|| panic!("{}: {told}", row.key));
         let has = |verdict: &str| {
             let name = format!("policies/{}/{verdict}", row.key);
             names.iter().any(|known| *known == name || known.starts_with(&format!("{name}/")))
         };
         assert!(has("allowed"), "the policy `{}` has no step that is allowed: {told}", row.key);
-        assert!(has("refused") || never.is_some(), "the policy `{}` has no step that is refused: {told}", row.key);
+        assert!(
+            has("refused") || never.is_some(),
+            "the policy `{}` has no step that is refused: {told}",
+            row.key
+        );
         assert!(!has("refused") || never.is_none(), "the policy `{}` does refuse", row.key);
     }
     assert_eq!(rows.len(), REGISTRY.len(), "`policies.json` has a row that the registry has not");
