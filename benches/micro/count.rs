@@ -1,6 +1,7 @@
 //! Counts the instructions of every step under callgrind: `benches/micro/run` says how.
 //!
 //! Only what happens in the function `step` counts. A step is made ready before and taken apart after it.
+#![expect(missing_docs, clippy::needless_pass_by_value, reason = "gungraun's macros ask for it")]
 
 use gungraun::prelude::*;
 use steps::Ready;

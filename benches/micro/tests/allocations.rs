@@ -3,18 +3,17 @@
 //! Each number is that of one request among many: whatever is made once, such as a remembered token or the room of a
 //! counter, was made before.
 
-use steps::Step;
+use steps::Ready;
 
 /// Steps, how often each allocates, and what for.
 const STATED: &[(&str, u64, &str)] = &[];
 
 /// The fewest allocations of fifty: what a table now and then takes to grow is not the step's own.
-fn fewest(step: &Step) -> u64 {
-    let mut ready = step.prepare().unwrap();
+fn fewest(mut ready: Ready) -> u64 {
     let once = |_| {
         let mut agreed = false;
         let counted = allocation_counter::measure(|| agreed = (ready.run)());
-        assert!(agreed, "{} ended otherwise", step.name);
+        assert!(agreed, "it ended otherwise");
         counted.count_total
     };
     (0..50).map(once).min().unwrap_or_default()
@@ -28,7 +27,7 @@ fn an_allowed_request_allocates_as_often_as_is_stated() {
         .filter_map(|(name, stated, what)| {
             let step =
                 steps.iter().find(|step| step.name == *name).unwrap_or_else(|| panic!("no step {name}"));
-            let counted = fewest(step);
+            let counted = fewest(step.prepare().unwrap());
             (counted != *stated)
                 .then(|| format!("`{name}` allocates {counted} times, and {stated} are stated: {what}"))
         })
