@@ -133,7 +133,7 @@ impl Caller {
     }
 }
 
-/// Makes so many counters, by requests each of which names many; then asks the gateway whether it has them.
+/// Makes so many counters, by requests each of which names many; then asks the gateway whether it has kept them all.
 fn fill(door: &Door, keys: u32, admin: SocketAddr) -> Fallible<()> {
     let mut wire = door.connect()?;
     let mut made = 0;
@@ -152,10 +152,33 @@ fn fill(door: &Door, keys: u32, admin: SocketAddr) -> Fallible<()> {
     line.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut page = String::new();
     line.read_to_string(&mut page)?;
-    let counters = page.lines().find_map(|line| line.strip_prefix("portcullis_state_keys ")).unwrap_or("0");
-    let counters: f64 = counters.trim().parse()?;
-    if counters < f64::from(keys) {
-        return Err(format!("{counters} of {keys} counters are there:\n{page}").into());
+    match lost(&page) {
+        None => Err(format!("no metrics: {page}").into()),
+        Some(lost) if lost > 0.0 => Err(format!("{lost} counters were forgotten again").into()),
+        Some(_) => Ok(()),
     }
-    Ok(())
+}
+
+/// Counters that had no room, as the page of metrics tells; none if it is not such a page.
+fn lost(page: &str) -> Option<f64> {
+    let names = ["portcullis_state_evicted_total", "portcullis_state_no_room_total"];
+    let of = |line: &str| {
+        let rest = names.iter().find_map(|name| line.strip_prefix(name))?;
+        rest.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    page.contains("portcullis_").then(|| page.lines().filter_map(of).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_tell_whether_a_counter_was_lost() {
+        let page = "# TYPE portcullis_state_evicted_total counter\nportcullis_state_evicted_total 3\n\
+                    portcullis_state_no_room_total{a=\"b\"} 4\n";
+        assert_eq!(lost(page), Some(7.0));
+        assert_eq!(lost("portcullis_requests_total 9"), Some(0.0));
+        assert_eq!(lost("404"), None);
+    }
 }
