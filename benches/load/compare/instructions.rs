@@ -44,11 +44,14 @@ pub(crate) fn per_request(
     tell(&process, "--dump")?;
     drop(wire);
     // Pingora waits for its grace period on SIGTERM.
-    process.end(if contender.server == Server::Bare { "INT" } else { "TERM" })?;
+    process.end(if matches!(contender.server, Server::Bare | Server::Floor) { "INT" } else { "TERM" })?;
     let text = fs::read_to_string(profile.with_extension("out.1"))?;
     if let Some(kept) = profiles {
         fs::create_dir_all(kept)?;
-        let name: String = contender.name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let name: String = format!("{}{}", contender.server.name(), contender.scenario.name)
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         fs::write(kept.join(format!("callgrind.{name}")), &text)?;
     }
     let total = text.lines().find_map(|line| line.strip_prefix("totals: "));

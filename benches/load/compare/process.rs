@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,20 @@ impl Drop for Process {
     }
 }
 
+/// The next port to try: below those that the system hands out to clients, one of which could otherwise have it.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// An address that was free a moment ago: Pingora does not tell which port it got.
 pub(crate) fn free_address() -> Fallible<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    // Two runs at once begin at different places.
+    let start = u16::try_from(std::process::id() % 20_000)?;
+    for _ in PORTS {
+        let step = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        let address = SocketAddr::from(([127, 0, 0, 1], PORTS.start + step));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err("no free port".into())
 }

@@ -1,4 +1,4 @@
-//! A client of one connection that sends the same bytes again and again and insists on 200.
+//! A client of one connection that sends the same bytes again and again and insists on one status.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +22,7 @@ impl<T: Read + Write + Send> Line for T {}
 pub(crate) struct Wire {
     line: Box<dyn Line>,
     answer: Vec<u8>,
+    wanted: u16,
 }
 
 impl Wire {
@@ -37,7 +38,12 @@ impl Wire {
                 Box::new(StreamOwned::new(connection, stream))
             }
         };
-        Ok(Self { line, answer: Vec::with_capacity(4096) })
+        Ok(Self { line, answer: Vec::with_capacity(4096), wanted: 200 })
+    }
+
+    /// Insists on another status than 200.
+    pub(crate) fn wanting(self, wanted: u16) -> Self {
+        Self { wanted, ..self }
     }
 
     /// Sends a request and reads its answer to the end.
@@ -62,8 +68,8 @@ impl Wire {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut fields);
         let httparse::Status::Complete(start) = head.parse(&self.answer)? else { return Ok(false) };
-        if head.code != Some(200) {
-            return Err(format!("not a 200: {}", String::from_utf8_lossy(&self.answer)).into());
+        if head.code != Some(self.wanted) {
+            return Err(format!("not a {}: {}", self.wanted, String::from_utf8_lossy(&self.answer)).into());
         }
         let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
         let length: usize =
