@@ -73,7 +73,8 @@ fn alone<T>(
     rounds: u32,
     mut turn: impl FnMut(Server, &Door) -> Fallible<T>,
 ) -> Fallible<Vec<(Server, Vec<T>)>> {
-    let mut kept: Vec<(Server, Vec<T>)> = servers(stage, scenario).map(|server| (server, Vec::new())).collect();
+    let mut kept: Vec<(Server, Vec<T>)> =
+        servers(stage, scenario).map(|server| (server, Vec::new())).collect();
     for round in 0..rounds {
         for (server, kept) in &mut kept {
             if round > 0 && kept.is_empty() {
@@ -83,7 +84,9 @@ fn alone<T>(
                 Ok(door) => {
                     kept.push(turn(*server, &door).map_err(|error| format!("{}: {error}", server.name()))?);
                 }
-                Err(error) if server.is_peer() && round == 0 => eprintln!("without {}: {error}", server.name()),
+                Err(error) if server.is_peer() && round == 0 => {
+                    eprintln!("without {}: {error}", server.name())
+                }
                 Err(error) => return Err(error),
             }
         }

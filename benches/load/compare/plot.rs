@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::Fallible;
 use crate::figure::{
-    CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, Figure, HANDSHAKES, IDLE, INSTRUCTIONS, MEMORY, P50, P95,
-    RATE, RESUMED,
+    CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, Figure, HANDSHAKES, IDLE, INSTRUCTIONS, MEMORY, P50,
+    P95, RATE, RESUMED,
 };
 use bars::{Bar, Group, Picture, number};
 

@@ -31,11 +31,7 @@ impl Counted {
     }
 
     /// Does `once` so often, some times more before it counts; instructions for one of them.
-    pub(crate) fn count(
-        self,
-        times: u32,
-        mut once: impl FnMut(&Door) -> Fallible<()>,
-    ) -> Fallible<f64> {
+    pub(crate) fn count(self, times: u32, mut once: impl FnMut(&Door) -> Fallible<()>) -> Fallible<f64> {
         self.tell("--instr=on")?;
         for _ in 0..times.div_ceil(2) {
             once(&self.door)?;

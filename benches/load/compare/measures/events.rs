@@ -49,10 +49,12 @@ fn turn(door: &Door, length: Duration) -> Fallible<(f64, f64)> {
     let config = visitor(false)?;
     let delays = thread::scope(|scope| {
         let streams = (0..STREAMS).zip(EVERY.into_iter().cycle());
-        let listen = |(_, every)| scope.spawn({
-            let config = &config;
-            move || listen(door, config, every, length).map_err(|error| error.to_string())
-        });
+        let listen = |(_, every)| {
+            scope.spawn({
+                let config = &config;
+                move || listen(door, config, every, length).map_err(|error| error.to_string())
+            })
+        };
         let threads: Vec<_> = streams.map(listen).collect();
         let mut delays = Vec::new();
         for thread in threads {
@@ -67,12 +69,7 @@ fn turn(door: &Door, length: Duration) -> Fallible<(f64, f64)> {
 }
 
 /// Reads one stream for a while. Fewer events than were due are an error: somebody holds them back.
-fn listen(
-    door: &Door,
-    config: &Arc<ClientConfig>,
-    every: u64,
-    length: Duration,
-) -> Fallible<Vec<Duration>> {
+fn listen(door: &Door, config: &Arc<ClientConfig>, every: u64, length: Duration) -> Fallible<Vec<Duration>> {
     core::take_second()?;
     let mut stream = connect(door.address, config)?;
     let request = String::from_utf8(door.request.clone())?;

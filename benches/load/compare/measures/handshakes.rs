@@ -97,7 +97,8 @@ fn turn(door: &Door, tickets: bool, length: Duration) -> Fallible<Turn> {
     let counts = thread::scope(|scope| {
         let clients: Vec<_> =
             (0..CLIENTS).map(|_| scope.spawn(|| client(door, &config, begun + length))).collect();
-        let join = |one: thread::ScopedJoinHandle<'_, _>| one.join().map_err(|_| "a client panicked".to_owned())?;
+        let join =
+            |one: thread::ScopedJoinHandle<'_, _>| one.join().map_err(|_| "a client panicked".to_owned())?;
         clients.into_iter().map(join).collect::<Result<Vec<(u32, u32)>, String>>()
     })?;
     let (took, cpu) = (begun.elapsed(), cpu()?.unwrap_or_default().saturating_sub(before));

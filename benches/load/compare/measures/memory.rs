@@ -71,7 +71,7 @@ fn settled(process: u32) -> Fallible<f64> {
 }
 
 /// MB of a process and of all that it started.
-fn pss(process: u32) -> Fallible<f64> {
+pub(crate) fn pss(process: u32) -> Fallible<f64> {
     let mut sum = kilobytes(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?)? / 1000.0;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may have ended since it was listed.

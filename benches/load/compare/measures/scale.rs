@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use super::callgrind::Counted;
+use super::memory::pss;
 use super::{core, rounds};
 use crate::Fallible;
 use crate::contender::{Contender, FULL_RS256, PORTCULLIS, Server};
@@ -31,6 +32,9 @@ pub(crate) struct Much {
 const LITTLE: Much = Much { routes: 10, rules: 10, keys: 10 };
 /// The gateway of everyone here.
 const CONTENDER: Contender = Contender { server: Server::Gateway, scenario: FULL_RS256 };
+/// From so many counters on, the process has to have grown by so many bytes for each: or else they were not made.
+const MANY: u32 = 100_000;
+const LEAST_BYTES: f64 = 40.0;
 /// Requests in one turn whose processor time is taken.
 const TURN: u32 = 500;
 
@@ -74,11 +78,18 @@ fn instructions(stage: &Stage, options: &Options, cases: &[(&'static str, Much)]
 /// All at once, in interleaved turns; ratios within the same round. This is where memory that no cache holds shows.
 fn cpu(stage: &Stage, options: &Options, cases: &[(&'static str, Much)]) -> Fallible<Vec<Figure>> {
     let mut doors = Vec::new();
-    for (nth, (_, much)) in cases.iter().enumerate() {
+    for (nth, (scenario, much)) in cases.iter().enumerate() {
         let admin = free_address()?;
         let text = configuration(much, admin, &format!("state-timed-{nth}"));
         let door = stage.open_configured(&CONTENDER, &core::first(), &text)?;
+        let process = door.process.as_ref().ok_or("whose memory?")?.id();
+        let before = pss(process)?;
         fill(&door, much.keys, admin)?;
+        let grown = pss(process)? - before;
+        eprintln!("scale, {scenario}: {} counters, {grown:.1} MB more", much.keys);
+        if much.keys >= MANY && grown * 1e6 < f64::from(much.keys) * LEAST_BYTES {
+            return Err(format!("{} counters in {grown:.1} MB: they are not there", much.keys).into());
+        }
         doors.push(door);
     }
     let mut callers: Vec<Caller> = Vec::new();
@@ -138,14 +149,14 @@ fn fill(door: &Door, keys: u32, admin: SocketAddr) -> Fallible<()> {
     let mut wire = door.connect()?;
     let mut made = 0;
     while made < keys {
-        let mut request = format!("GET /counted HTTP/1.1\r\nhost: {HOST}\r\n");
+        let mut request = format!("GET /counted HTTP/1.1\r\nhost: {HOST}\r\n").into_bytes();
         for field in 0..FIELDS {
             // What is left over names the last counter again.
             let nth = (made + field).min(keys - 1);
-            request.push_str(&format!("x-k{field}: {}\r\n", key(nth)));
+            write!(request, "x-k{field}: {}\r\n", key(nth))?;
         }
-        request.push_str("\r\n");
-        wire.exchange(request.as_bytes())?;
+        request.extend(b"\r\n");
+        wire.exchange(&request)?;
         made += FIELDS;
     }
     let mut line = TcpStream::connect(admin)?;

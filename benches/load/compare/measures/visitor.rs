@@ -34,8 +34,7 @@ pub(crate) fn visitor(tickets: bool) -> Fallible<Arc<ClientConfig>> {
         .with_custom_certificate_verifier(Arc::new(Anyone))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption =
-        if tickets { Resumption::in_memory_sessions(KEPT) } else { Resumption::disabled() };
+    config.resumption = if tickets { Resumption::in_memory_sessions(KEPT) } else { Resumption::disabled() };
     Ok(Arc::new(config))
 }
 

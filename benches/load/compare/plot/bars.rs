@@ -177,7 +177,8 @@ pub(crate) fn number(value: f64) -> String {
     let (whole, rest) = text.split_once('.').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
     let mut shown = String::new();
     for (nth, digit) in whole.chars().enumerate() {
-        if nth > 0 && digit.is_ascii_digit() && (whole.len() - nth).is_multiple_of(3) && !shown.ends_with('-') {
+        if nth > 0 && digit.is_ascii_digit() && (whole.len() - nth).is_multiple_of(3) && !shown.ends_with('-')
+        {
             shown.push(',');
         }
         shown.push(digit);
@@ -218,10 +219,15 @@ mod tests {
             name: "TLS <h1>".to_owned(),
             bars: vec![bar("portcullis", 50.0, 50.0), bar("nginx", 100.0, 100.0)],
         }];
-        let picture = Picture { title: "a & b", axis: "µs, less is better", alt: "\"bars\"", groups: &groups };
+        let picture =
+            Picture { title: "a & b", axis: "µs, less is better", alt: "\"bars\"", groups: &groups };
         let svg = picture.svg().unwrap();
         assert!(svg.contains("width=\"260.0\"") && svg.contains("width=\"520.0\""), "{svg}");
         assert!(svg.contains("TLS &lt;h1&gt;") && svg.contains("a &amp; b") && svg.contains("&quot;bars"));
-        assert!(svg.contains("class=\"own\"") && svg.contains("class=\"peer\"") && !svg.contains("x1=\"450.0\" x2=\"450.0\" y1=\"83"));
+        assert!(
+            svg.contains("class=\"own\"")
+                && svg.contains("class=\"peer\"")
+                && !svg.contains("x1=\"450.0\" x2=\"450.0\" y1=\"83")
+        );
     }
 }

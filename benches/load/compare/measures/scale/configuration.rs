@@ -1,6 +1,5 @@
 //! Configurations with few or many routes and rules.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::Much;
@@ -28,11 +27,8 @@ pub(crate) fn key(nth: u32) -> String {
 }
 
 fn lines(count: u32, one: fn(u32) -> String) -> String {
-    (0..count).fold(String::new(), |mut text, nth| {
-        // Writing into memory cannot fail.
-        drop(writeln!(text, "  - {}", one(nth)));
-        text
-    })
+    let lines: Vec<String> = (0..count).map(one).collect();
+    format!("  - {}\n", lines.join("\n  - "))
 }
 
 /// Routes beside the one that is asked, at every depth of it, and elsewhere.
@@ -51,7 +47,9 @@ fn rule(nth: u32) -> String {
     let when = match nth % 8 {
         0 => format!(r#"http.request.uri.path wildcard "/wp-{nth}-*""#),
         1 => format!(r#"http.request.uri.path contains "secret-{nth}""#),
-        2 => format!(r#"starts_with(http.request.uri.path, "/old-{nth}/") and not ip.src in {{203.0.113.0/24}}"#),
+        2 => format!(
+            r#"starts_with(http.request.uri.path, "/old-{nth}/") and not ip.src in {{203.0.113.0/24}}"#
+        ),
         3 => format!(r#"http.user_agent contains "scanner-{nth}""#),
         4 => format!("ip.src in {{10.{}.{}.0/24}}", nth / 256 % 256, nth % 256),
         5 => format!(r#"http.request.uri.path matches "^/(cgi|fcgi)-{nth}/.*[.]pl$""#),
@@ -72,7 +70,10 @@ mod tests {
         let text = configuration(&much, ([127, 0, 0, 1], 9).into(), "state-1");
         assert_eq!(text.matches("one of many").count(), 12);
         assert_eq!(text.matches("action: block").count(), 9);
-        assert!(text.contains("admin: { bind: \"127.0.0.1:9\" }") && text.contains("header.x-k49]"), "{text}");
+        assert!(
+            text.contains("admin: { bind: \"127.0.0.1:9\" }") && text.contains("header.x-k49]"),
+            "{text}"
+        );
         assert!(!text.lines().any(|line| line.starts_with('<')));
         assert_ne!(key(1), key(2));
     }
