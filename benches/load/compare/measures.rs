@@ -85,7 +85,7 @@ fn alone<T>(
                     kept.push(turn(*server, &door).map_err(|error| format!("{}: {error}", server.name()))?);
                 }
                 Err(error) if server.is_peer() && round == 0 => {
-                    eprintln!("without {}: {error}", server.name())
+                    eprintln!("without {}: {error}", server.name());
                 }
                 Err(error) => return Err(error),
             }

@@ -10,6 +10,9 @@ use crate::contender::{Contender, Server};
 use crate::process::Process;
 use crate::stage::{Door, Stage};
 
+/// Counted one by one.
+const PORTIONS: u32 = 5;
+
 /// A contender whose instructions are counted when asked for, and which runs faster until then.
 pub(crate) struct Counted {
     folder: TempDir,
@@ -31,21 +34,31 @@ impl Counted {
     }
 
     /// Does `once` so often, some times more before it counts; instructions for one of them.
+    ///
+    /// The median of some portions: what the process does beside, now and then, falls into one of them.
     pub(crate) fn count(self, times: u32, mut once: impl FnMut(&Door) -> Fallible<()>) -> Fallible<f64> {
         self.tell("--instr=on")?;
-        for _ in 0..times.div_ceil(2) {
+        let portion = times.div_ceil(PORTIONS);
+        for _ in 0..portion * 2 {
             once(&self.door)?;
         }
-        self.tell("--zero")?;
-        for _ in 0..times {
-            once(&self.door)?;
+        for _ in 0..PORTIONS {
+            self.tell("--zero")?;
+            for _ in 0..portion {
+                once(&self.door)?;
+            }
+            self.tell("--dump")?;
         }
-        self.tell("--dump")?;
         // Pingora waits for its grace period on SIGTERM.
         let bare = matches!(self.server, Server::Bare | Server::Floor);
         self.process.end(if bare { "INT" } else { "TERM" })?;
-        let total = total(&fs::read_to_string(self.folder.path().join("out.1"))?)?;
-        Ok(total / f64::from(times.max(1)))
+        let mut totals = Vec::new();
+        for nth in 1..=PORTIONS {
+            totals.push(total(&fs::read_to_string(self.folder.path().join(format!("out.{nth}")))?)?);
+        }
+        totals.sort_by(f64::total_cmp);
+        let middle = totals.get(totals.len() / 2).ok_or("nothing was counted")?;
+        Ok(middle / f64::from(portion.max(1)))
     }
 
     fn tell(&self, what: &str) -> Fallible<()> {
