@@ -163,6 +163,23 @@ pub(crate) const OVER_LIMIT: Scenario = scenario("over-limit", Transport::H1, Po
 /// A stream of events through the whole policy.
 pub(crate) const EVENT_STREAM: Scenario = scenario("events", Transport::H1, Policy::Rs256, Ask::Events);
 
+/// All of them, in the order of the tables.
+pub(crate) const SCENARIOS: [Scenario; 13] = [
+    PLAIN_H1,
+    TLS_H1,
+    TLS_H2,
+    CHAT_POST,
+    FULL_HS256,
+    FULL_RS256,
+    FULL_HS256_H2,
+    FULL_RS256_H2,
+    FORGED_HS256,
+    FORGED_RS256,
+    EXPIRED,
+    OVER_LIMIT,
+    EVENT_STREAM,
+];
+
 /// One who answers, and what is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contender {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) const INSTRUCTIONS: &str = "instructions";
 /// Requests a second on one core at saturation.
 pub(crate) const RATE: &str = "rate";
+/// The part of its core that a contender used meanwhile. Where that is not all of it, the rate is reckoned from the time.
+pub(crate) const BUSY: &str = "busy";
 /// Processor time per request at saturation, kernel included.
 pub(crate) const CPU: &str = "cpu";
 /// Portcullis' rate over a contender's, in the same rounds.
@@ -76,7 +78,7 @@ pub(crate) struct Figure {
     pub(crate) scenario: String,
     /// Of whom.
     pub(crate) contender: String,
-    /// `instructions`, `µs`, `/s`, `MB`, `ms` or `×`.
+    /// `instructions`, `µs`, `/s`, `MB`, `ms`, `%` or `×`.
     #[serde(deserialize_with = "kept")]
     pub(crate) unit: &'static str,
     /// The median over the rounds, where there are any.

@@ -1,7 +1,6 @@
 //! What is measured beside requests.
 
 mod callgrind;
-mod core;
 mod events;
 mod handshakes;
 mod memory;
@@ -28,24 +27,16 @@ pub(crate) const MEASURES: &[(&str, Measure)] = &[
     ("scale", scale::measure),
 ];
 
-/// Those who have a part in a scenario, opened one after the other. A peer that is not installed has none.
-fn doors(stage: &Stage, scenario: Scenario, program: &[String]) -> Fallible<Vec<(Server, Door)>> {
-    let mut doors = Vec::new();
-    for server in servers(stage, scenario) {
-        match stage.open_under(&Contender { server, scenario }, program) {
-            Ok(door) => doors.push((server, door)),
-            Err(error) if server.is_peer() => eprintln!("without {}: {error}", server.name()),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(doors)
+/// Those who have a part in a scenario, all open at once.
+fn doors(stage: &Stage, options: &Options, scenario: Scenario) -> Fallible<Vec<(Server, Door)>> {
+    let open = |server| Ok((server, stage.open(&Contender { server, scenario })?));
+    servers(stage, options, scenario).map(open).collect()
 }
 
 /// Everyone between a client and the origin.
-fn servers(stage: &Stage, scenario: Scenario) -> impl Iterator<Item = Server> {
-    let floor = stage.has_floor();
-    let here = move |server: &Server| *server != Server::Origin && (floor || *server != Server::Floor);
-    Server::ALL.into_iter().filter(here).filter(move |server| server.plays(&scenario))
+fn servers(stage: &Stage, options: &Options, scenario: Scenario) -> impl Iterator<Item = Server> {
+    let present = stage.present(options).into_iter().filter(|server| *server != Server::Origin);
+    present.filter(move |server| server.plays(&scenario))
 }
 
 /// Lets everyone have a turn in each round, in shuffled order; the turns of each.
@@ -69,26 +60,17 @@ fn in_rounds<T>(
 /// Opens everyone anew in each round, and nobody beside: what each turn told, by contender.
 fn alone<T>(
     stage: &Stage,
+    options: &Options,
     scenario: Scenario,
     rounds: u32,
     mut turn: impl FnMut(Server, &Door) -> Fallible<T>,
 ) -> Fallible<Vec<(Server, Vec<T>)>> {
     let mut kept: Vec<(Server, Vec<T>)> =
-        servers(stage, scenario).map(|server| (server, Vec::new())).collect();
-    for round in 0..rounds {
+        servers(stage, options, scenario).map(|server| (server, Vec::new())).collect();
+    for _ in 0..rounds {
         for (server, kept) in &mut kept {
-            if round > 0 && kept.is_empty() {
-                continue;
-            }
-            match stage.open(&Contender { server: *server, scenario }) {
-                Ok(door) => {
-                    kept.push(turn(*server, &door).map_err(|error| format!("{}: {error}", server.name()))?);
-                }
-                Err(error) if server.is_peer() && round == 0 => {
-                    eprintln!("without {}: {error}", server.name());
-                }
-                Err(error) => return Err(error),
-            }
+            let door = stage.open(&Contender { server: *server, scenario })?;
+            kept.push(turn(*server, &door).map_err(|error| format!("{}: {error}", server.name()))?);
         }
     }
     Ok(kept)

@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 use crate::Fallible;
 
 const PATIENCE: Duration = Duration::from_mins(1);
+const GRACE: Duration = Duration::from_secs(5);
 /// Short, since a cold start is measured by it.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(500);
 
-/// A running process; killed when dropped.
+/// A running process; ended when dropped.
 pub(crate) struct Process {
     child: Child,
     begun: Instant,
+    ending: &'static str,
 }
 
 impl Process {
@@ -29,7 +31,7 @@ impl Process {
         let name = format!("{command:?}");
         let begun = Instant::now();
         let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-        let mut process = Self { child, begun };
+        let mut process = Self { child, begun, ending: "TERM" };
         while TcpStream::connect(address).is_err() {
             let ended = process.child.try_wait()?.is_some();
             if ended || begun.elapsed() > PATIENCE {
@@ -65,10 +67,25 @@ impl Process {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Asks it to end with a signal (`TERM`, `INT`), and waits.
-    pub(crate) fn end(mut self, signal: &str) -> Fallible<()> {
+    /// Ends by this signal when it is dropped, instead of `TERM`.
+    pub(crate) fn ended_by(self, ending: &'static str) -> Self {
+        let mut process = self;
+        process.ending = ending;
+        process
+    }
+
+    fn signal(&mut self, signal: &str) -> Fallible<()> {
+        if self.child.try_wait()?.is_some() {
+            return Err("it has ended".into());
+        }
         // The shell's own `kill`: the workspace has no binding to the system call.
         Command::new("sh").args(["-c", &format!("kill -s {signal} {}", self.child.id())]).status()?;
+        Ok(())
+    }
+
+    /// Asks it to end with a signal (`TERM`, `INT`), and waits.
+    pub(crate) fn end(mut self, signal: &str) -> Fallible<()> {
+        self.signal(signal)?;
         let begun = Instant::now();
         while self.child.try_wait()?.is_none() {
             if begun.elapsed() > PATIENCE {
@@ -82,6 +99,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // By itself where it can: a build that writes a profile of itself does so when it ends.
+        if self.signal(self.ending).is_ok() {
+            let begun = Instant::now();
+            while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < GRACE {
+                sleep(BETWEEN_LOOKS);
+            }
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -103,4 +127,23 @@ pub(crate) fn free_address() -> Fallible<SocketAddr> {
         }
     }
     Err("no free port".into())
+}
+
+/// Puts this process, and whatever it starts, on the last core; proxies are put on the first.
+pub(crate) fn take_the_last_core() -> Fallible<()> {
+    let last = cores().saturating_sub(1).to_string();
+    let done = Command::new("taskset").args(["-a", "-c", "-p", &last, &std::process::id().to_string()]).output()?;
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into()) }
+}
+
+/// What is put before a command so that it has the first core to itself; nothing where there is only one.
+pub(crate) fn on_the_first_core() -> Vec<String> {
+    if cores() < 2 { Vec::new() } else { ["taskset", "-c", "0"].map(ToOwned::to_owned).into() }
+}
+
+/// How many cores there are.
+pub(crate) fn cores() -> usize {
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    // Asked once: later this process has but one.
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

@@ -13,8 +13,9 @@ use crate::Fallible;
 use crate::ask::Request;
 use crate::contender::{Ask, Contender, Policy, Server, Transport};
 use crate::keys::{Keys, SECRET, certify};
+use crate::options::Options;
 use crate::peers;
-use crate::process::{Process, free_address};
+use crate::process::{Process, free_address, on_the_first_core, take_the_last_core};
 use crate::wire::Wire;
 
 /// The gateway's configuration, with the addresses as variables.
@@ -41,6 +42,8 @@ pub(crate) struct Door {
     pub(crate) request: Vec<u8>,
     /// The same for any protocol.
     pub(crate) ask: Request,
+    /// Whether it is asked over HTTP/2.
+    pub(crate) h2: bool,
     /// The status that it has to answer.
     pub(crate) wanted: u16,
     /// Its process; the origin's belongs to the stage.
@@ -91,6 +94,8 @@ impl Addresses {
 impl Stage {
     /// Makes keys and certificates and starts the origin. `gateway` is the executable, if not the one beside this.
     pub(crate) fn set(gateway: Option<PathBuf>) -> Fallible<Self> {
+        // Before anything is started, so that it is inherited.
+        take_the_last_core()?;
         let folder = tempfile::tempdir()?;
         let executables = std::env::current_exe()?.parent().ok_or("no folder of executables")?.to_owned();
         let gateway = gateway.map_or_else(|| Ok(executables.join("portcullis")), std::path::absolute)?;
@@ -101,6 +106,13 @@ impl Stage {
         command.args(["--bind", &origin.to_string()]);
         let process = Process::start(command, origin, folder.path())?;
         Ok(Self { folder, executables, gateway, tls, keys, origin, _origin: process })
+    }
+
+    /// Who takes part: wanted, and there. What is missing was said at the beginning.
+    pub(crate) fn present(&self, options: &Options) -> Vec<Server> {
+        let floor = |server| server != Server::Floor || self.has_floor();
+        let there = |server: &Server| options.admits(*server) && floor(*server) && peers::missing(*server).is_none();
+        Server::ALL.into_iter().filter(there).collect()
     }
 
     /// Starts a contender.
@@ -128,14 +140,15 @@ impl Stage {
             Ask::Get | Ask::Chat | Ask::Events => 200,
         };
         let tls = (scenario.transport != Transport::Plain).then(|| Arc::clone(&self.tls));
-        let mut door = Door { address: self.origin, tls, request: ask.bytes(), ask, wanted, process: None };
+        let mut door = Door { address: self.origin, tls, request: ask.bytes(), ask, h2: scenario.transport == Transport::H2, wanted, process: None };
         if server == Server::Origin {
             return Ok(Door { tls: None, ..door });
         }
         let addresses = Addresses::free()?;
         door.address = addresses.of(contender);
         let own = self.words(server, &addresses, configuration)?;
-        let mut words = program.iter().chain(&own);
+        let pinned = on_the_first_core();
+        let mut words = pinned.iter().chain(program).chain(&own);
         let mut command = Command::new(words.next().ok_or("no command")?);
         command.args(words).current_dir(self.folder.path());
         command.env("HTTP", addresses.http.to_string()).env("HTTPS", addresses.https.to_string());
@@ -143,7 +156,14 @@ impl Stage {
         command.env("ORIGIN", self.origin.to_string()).env("SESSION_SECRET", SECRET);
         // One worker each. Pingora's services have one thread by default.
         command.env("TOKIO_WORKER_THREADS", "1").env("GOMAXPROCS", "1");
-        door.process = Some(Process::start(command, door.address, self.folder.path())?);
+        let process = Process::start(command, door.address, self.folder.path())?;
+        // Pingora waits for its grace period on SIGTERM.
+        let ending = if matches!(server, Server::Bare | Server::Floor) { "INT" } else { "TERM" };
+        door.process = Some(process.ended_by(ending));
+        if scenario.ask == Ask::OverLimit {
+            // The one request that is allowed.
+            Wire::connect(door.address, door.tls.as_ref())?.exchange(&door.request)?;
+        }
         Ok(door)
     }
 

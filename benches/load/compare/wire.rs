@@ -48,6 +48,16 @@ impl Wire {
 
     /// Sends a request and reads its answer to the end.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> Fallible<()> {
+        let status = self.status(request)?;
+        if status == self.wanted {
+            Ok(())
+        } else {
+            Err(format!("not a {}: {}", self.wanted, String::from_utf8_lossy(&self.answer)).into())
+        }
+    }
+
+    /// The same, whatever the status is.
+    pub(crate) fn status(&mut self, request: &[u8]) -> Fallible<u16> {
         self.line.write_all(request)?;
         self.line.flush()?;
         self.answer.clear();
@@ -58,22 +68,31 @@ impl Wire {
                 return Err("the connection ended within an answer".into());
             }
             self.answer.extend(piece.iter().take(read));
-            if self.complete()? {
-                return Ok(());
+            if let Some(status) = complete(&self.answer)? {
+                return Ok(status);
             }
         }
     }
 
-    fn complete(&self) -> Fallible<bool> {
+    /// A header field of the last answer.
+    pub(crate) fn answered(&self, name: &str) -> Option<String> {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut fields);
-        let httparse::Status::Complete(start) = head.parse(&self.answer)? else { return Ok(false) };
-        if head.code != Some(self.wanted) {
-            return Err(format!("not a {}: {}", self.wanted, String::from_utf8_lossy(&self.answer)).into());
-        }
-        let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
-        let length: usize =
-            std::str::from_utf8(length.ok_or("an answer without a length")?.value)?.parse()?;
-        Ok(self.answer.len() >= start + length)
+        head.parse(&self.answer).ok()?;
+        let field = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+        String::from_utf8(field.value.to_vec()).ok()
     }
+}
+
+/// The status of an answer that is there to its end.
+fn complete(answer: &[u8]) -> Fallible<Option<u16>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(start) = head.parse(answer)? else { return Ok(None) };
+    let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
+    let Some(length) = length else {
+        return Err(format!("an answer without a length: {}", String::from_utf8_lossy(answer)).into());
+    };
+    let length: usize = std::str::from_utf8(length.value)?.parse()?;
+    Ok(head.code.filter(|_| answer.len() >= start + length))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::Fallible;
-use crate::contender::{Contender, Server};
+use crate::contender::Contender;
 use crate::process::Process;
 use crate::stage::{Door, Stage};
 
@@ -16,7 +16,6 @@ const PORTIONS: u32 = 5;
 /// A contender whose instructions are counted when asked for, and which runs faster until then.
 pub(crate) struct Counted {
     folder: TempDir,
-    server: Server,
     /// Where it serves; its process is kept apart.
     pub(crate) door: Door,
     process: Process,
@@ -30,7 +29,7 @@ impl Counted {
         let words = ["valgrind", "--tool=callgrind", "--instr-atstart=no", &out].map(ToOwned::to_owned);
         let mut door = stage.open_configured(contender, &words, configuration)?;
         let process = door.process.take().ok_or("nothing to count")?;
-        Ok(Self { folder, server: contender.server, door, process })
+        Ok(Self { folder, door, process })
     }
 
     /// Does `once` so often, some times more before it counts; instructions for one of them.
@@ -49,9 +48,6 @@ impl Counted {
             }
             self.tell("--dump")?;
         }
-        // Pingora waits for its grace period on SIGTERM.
-        let bare = matches!(self.server, Server::Bare | Server::Floor);
-        self.process.end(if bare { "INT" } else { "TERM" })?;
         let mut totals = Vec::new();
         for nth in 1..=PORTIONS {
             totals.push(total(&fs::read_to_string(self.folder.path().join(format!("out.{nth}")))?)?);

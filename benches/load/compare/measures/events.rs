@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustls::ClientConfig;
 
 use super::visitor::{connect, visitor};
-use super::{core, doors, in_rounds, rounds};
+use super::{doors, in_rounds, rounds};
 use crate::Fallible;
 use crate::contender::EVENT_STREAM;
 use crate::figure::{EVENT_P50, EVENT_P95, EVENTS, Figure};
@@ -29,7 +29,7 @@ const FIELD: &[u8] = b"data: ";
 /// The measure.
 pub(crate) fn measure(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let length = Duration::from_millis(if options.quick { 500 } else { options.seconds * 1000 });
-    let doors = doors(stage, EVENT_STREAM, &core::first())?;
+    let doors = doors(stage, options, EVENT_STREAM)?;
     let turns = in_rounds(&doors, rounds(options), |server, door| {
         let (p50, p95) = turn(door, length)?;
         eprintln!("events, {}: p50 {p50:.0} µs, p95 {p95:.0} µs", server.name());
@@ -70,7 +70,6 @@ fn turn(door: &Door, length: Duration) -> Fallible<(f64, f64)> {
 
 /// Reads one stream for a while. Fewer events than were due are an error: somebody holds them back.
 fn listen(door: &Door, config: &Arc<ClientConfig>, every: u64, length: Duration) -> Fallible<Vec<Duration>> {
-    core::take_second()?;
     let mut stream = connect(door.address, config)?;
     let request = String::from_utf8(door.request.clone())?;
     stream.write_all(request.replacen("/events ", &format!("/events?every={every} "), 1).as_bytes())?;

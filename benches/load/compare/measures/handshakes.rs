@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 
 use super::callgrind::Counted;
 use super::visitor::{shake, visitor};
-use super::{core, doors, in_rounds, rounds, servers};
+use super::{doors, in_rounds, rounds, servers};
 use crate::Fallible;
 use crate::contender::{Contender, Server, TLS_H1};
 use crate::figure::{
@@ -53,7 +53,7 @@ impl Turn {
 pub(crate) fn measure(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let mut figures = Vec::new();
     let length = Duration::from_millis(if options.quick { 300 } else { options.seconds * 1000 });
-    let doors = doors(stage, TLS_H1, &core::first())?;
+    let doors = doors(stage, options, TLS_H1)?;
     for (scenario, tickets) in [(FULL, false), (RESUMED, true)] {
         let turns = in_rounds(&doors, rounds(options), |server, door| {
             let turn = turn(door, tickets, length)?;
@@ -112,7 +112,6 @@ fn turn(door: &Door, tickets: bool, length: Duration) -> Fallible<Turn> {
 
 /// How many handshakes one client made, and how many of them by ticket.
 fn client(door: &Door, config: &Arc<ClientConfig>, until: Instant) -> Result<(u32, u32), String> {
-    core::take_second().map_err(|error| error.to_string())?;
     let (mut made, mut resumed) = (0, 0);
     while Instant::now() < until {
         resumed += u32::from(shake(door.address, config).map_err(|error| error.to_string())?);
@@ -125,16 +124,9 @@ fn client(door: &Door, config: &Arc<ClientConfig>, until: Instant) -> Result<(u3
 fn instructions(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let times = if options.quick { 20 } else { 200 };
     let mut figures = Vec::new();
-    for server in servers(stage, TLS_H1).filter(|server| !matches!(server, Server::Envoy | Server::Caddy)) {
+    for server in servers(stage, options, TLS_H1).filter(|server| !matches!(server, Server::Envoy | Server::Caddy)) {
         for (scenario, tickets) in [(FULL, false), (RESUMED, true)] {
-            let opened = Counted::open(stage, &Contender { server, scenario: TLS_H1 }, CONFIGURATION);
-            let counted = match opened {
-                Err(error) if server.is_peer() => {
-                    eprintln!("without {}: {error}", server.name());
-                    continue;
-                }
-                other => other?,
-            };
+            let counted = Counted::open(stage, &Contender { server, scenario: TLS_H1 }, CONFIGURATION)?;
             let config = visitor(tickets)?;
             let one = |door: &Door| shake(door.address, &config).map(drop);
             let count = counted.count(times, one).map_err(|error| format!("{}: {error}", server.name()))?;

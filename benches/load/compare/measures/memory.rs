@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The measure.
 pub(crate) fn measure(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let connections: u16 = if options.quick { 100 } else { 1000 };
-    let turns = alone(stage, TLS_H1, rounds(options).min(3), |server, door| {
+    let turns = alone(stage, options, TLS_H1, rounds(options).min(3), |server, door| {
         let (idle, grown) = turn(door, connections)?;
         eprintln!("memory, {}: {idle:.1} MB, {grown:.1} MB per 1,000 connections", server.name());
         Ok((idle, grown))

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::callgrind::Counted;
 use super::memory::pss;
-use super::{core, rounds};
+use super::rounds;
 use crate::Fallible;
 use crate::contender::{Contender, FULL_RS256, PORTCULLIS, Server};
 use crate::figure::{ALL, Figure, KEYS, ROUTES, RULES, SCALE, SCALE_CPU};
@@ -81,7 +81,7 @@ fn cpu(stage: &Stage, options: &Options, cases: &[(&'static str, Much)]) -> Fall
     for (nth, (scenario, much)) in cases.iter().enumerate() {
         let admin = free_address()?;
         let text = configuration(much, admin, &format!("state-timed-{nth}"));
-        let door = stage.open_configured(&CONTENDER, &core::first(), &text)?;
+        let door = stage.open_configured(&CONTENDER, &[], &text)?;
         let process = door.process.as_ref().ok_or("whose memory?")?.id();
         let before = pss(process)?;
         fill(&door, much.keys, admin)?;

@@ -15,7 +15,7 @@ const STARTS: u32 = 10;
 /// The measure.
 pub(crate) fn measure(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let starts = if options.quick { 2 } else { options.rounds.max(STARTS) };
-    let turns = alone(stage, TLS_H1, starts, |server, door| {
+    let turns = alone(stage, options, TLS_H1, starts, |server, door| {
         let mut wire = Wire::connect(door.address, Some(&visitor(false)?))?.wanting(door.wanted);
         wire.exchange(&door.request)?;
         let process = door.process.as_ref().ok_or("whose start?")?;
