@@ -48,9 +48,12 @@ impl Counted {
             }
             self.tell("--dump")?;
         }
+        let Self { folder, door, process } = self;
+        drop(process);
+        drop(door);
         let mut totals = Vec::new();
         for nth in 1..=PORTIONS {
-            totals.push(total(&fs::read_to_string(self.folder.path().join(format!("out.{nth}")))?)?);
+            totals.push(total(&fs::read_to_string(folder.path().join(format!("out.{nth}")))?)?);
         }
         totals.sort_by(f64::total_cmp);
         let middle = totals.get(totals.len() / 2).ok_or("nothing was counted")?;
