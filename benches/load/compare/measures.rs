@@ -1,31 +1,18 @@
 //! What is measured beside requests.
 
 mod callgrind;
-mod events;
-mod handshakes;
-mod memory;
-mod scale;
-mod start;
+pub(crate) mod events;
+pub(crate) mod handshakes;
+pub(crate) mod memory;
+pub(crate) mod scale;
+pub(crate) mod start;
 mod visitor;
 
 use crate::Fallible;
 use crate::contender::{Contender, Scenario, Server};
-use crate::figure::Figure;
 use crate::options::Options;
 use crate::pace::Chance;
 use crate::stage::{Door, Stage};
-
-/// One of them: figures of everyone who can be started here.
-pub(crate) type Measure = fn(&Stage, &Options) -> Fallible<Vec<Figure>>;
-
-/// All, by what `--only` calls them.
-pub(crate) const MEASURES: &[(&str, Measure)] = &[
-    ("handshakes", handshakes::measure),
-    ("events", events::measure),
-    ("memory", memory::measure),
-    ("start", start::measure),
-    ("scale", scale::measure),
-];
 
 /// Those who have a part in a scenario, all open at once.
 fn doors(stage: &Stage, options: &Options, scenario: Scenario) -> Fallible<Vec<(Server, Door)>> {
