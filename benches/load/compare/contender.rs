@@ -55,6 +55,21 @@ impl Server {
         }
     }
 
+    /// What people call it.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Origin => "the origin, without a proxy",
+            Self::Bare => "bare Pingora, our profile",
+            Self::Floor => "bare Pingora, default profile",
+            Self::Gateway => "**portcullis**",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+            Self::Envoy => "Envoy",
+            Self::EnvoyCached => "Envoy, JWT cache",
+            Self::Caddy => "Caddy",
+        }
+    }
+
     /// Whether it is somebody else's product, and not a bare proxy.
     pub(crate) const fn is_peer(self) -> bool {
         matches!(self, Self::Nginx | Self::Haproxy | Self::Envoy | Self::EnvoyCached | Self::Caddy)

@@ -68,19 +68,22 @@ pub(crate) const KEYS: &str = "1,000,000 keys";
 /// All three together.
 pub(crate) const ALL: &str = "routes, rules and keys";
 
+/// A name that lives as long as the program: with an alias, serde does not take it for a part of the text it reads.
+type Name = &'static str;
+
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// What was measured: a name of this file.
     #[serde(deserialize_with = "kept")]
-    pub(crate) measure: &'static str,
+    pub(crate) measure: Name,
     /// With which requests.
     pub(crate) scenario: String,
     /// Of whom.
     pub(crate) contender: String,
     /// `instructions`, `µs`, `/s`, `MB`, `ms`, `%` or `×`.
     #[serde(deserialize_with = "kept")]
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Name,
     /// The median over the rounds, where there are any.
     pub(crate) value: f64,
     /// Its quartiles over the rounds.

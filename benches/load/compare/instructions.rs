@@ -5,8 +5,8 @@ use std::process::Command;
 
 use crate::Fallible;
 use crate::contender::{
-    CHAT_POST, Contender, EXPIRED, FORGED_HS256, FORGED_RS256, FULL_HS256, FULL_RS256, OVER_LIMIT, PLAIN_H1, Scenario,
-    Server, TLS_H1, TLS_H2,
+    CHAT_POST, Contender, EXPIRED, FORGED_HS256, FORGED_RS256, FULL_HS256, FULL_RS256, OVER_LIMIT, PLAIN_H1,
+    Scenario, Server, TLS_H1, TLS_H2,
 };
 use crate::figure::{Figure, INSTRUCTIONS};
 use crate::h2::Talk;

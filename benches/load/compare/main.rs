@@ -48,7 +48,9 @@ fn main() -> Fallible<()> {
         if let Some(advice) = peers::missing(server) {
             eprintln!("{} is left out, since it is not installed: {advice}", server.name());
         } else if server == Server::Floor && !stage.has_floor() {
-            eprintln!("floor is left out, since it is not built: cargo build --profile floor -p portcullis-benches");
+            eprintln!(
+                "floor is left out, since it is not built: cargo build --profile floor -p portcullis-benches"
+            );
         } else {
             prove::policy(&stage, server)?;
         }

@@ -98,6 +98,11 @@ impl Options {
         scenarios.iter().filter(|scenario| chosen(&self.scenarios, scenario.name)).copied().collect()
     }
 
+    /// The figures' file.
+    pub(crate) fn figures(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| "benches/results/latest.json".into())
+    }
+
     /// How long one turn lasts.
     pub(crate) fn turn(&self) -> Duration {
         Duration::from_secs(self.seconds)

@@ -81,7 +81,8 @@ fn summary(rounds: &[(Contender, &[Turn])]) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (Contender { server, scenario }, turns) in rounds {
         let (name, server_name) = (scenario.name, server.name());
-        let mut add = |measure, unit, values| figures.extend(Figure::median(measure, name, server_name, unit, values));
+        let mut add =
+            |measure, unit, values| figures.extend(Figure::median(measure, name, server_name, unit, values));
         add(P50, "µs", turns.iter().map(|turn| micros(turn.p50)).collect());
         add(P95, "µs", turns.iter().map(|turn| micros(turn.p95)).collect());
         add(PACED_CPU, "µs", turns.iter().filter_map(|turn| turn.cpu.map(micros)).collect());
@@ -214,7 +215,8 @@ mod tests {
     #[test]
     fn ratios_and_additions_are_medians_of_each_rounds_own() {
         let turn = |p95| Turn { p50: Duration::from_micros(50), p95: Duration::from_micros(p95), cpu: None };
-        let (full, none, peer) = ([200, 300, 400].map(turn), [190, 250, 370].map(turn), [100, 200, 400].map(turn));
+        let (full, none, peer) =
+            ([200, 300, 400].map(turn), [190, 250, 370].map(turn), [100, 200, 400].map(turn));
         let one = |server, scenario| Contender { server, scenario };
         let figures = summary(&[
             (one(Server::Gateway, TLS_H1), &none),

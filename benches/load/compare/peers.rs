@@ -76,7 +76,8 @@ pub(crate) fn words(server: Server, stage: &Stage, at: &Addresses) -> Fallible<V
             ["haproxy", "-f", &file].map(ToOwned::to_owned).into()
         }
         Server::Envoy | Server::EnvoyCached => {
-            let cache = if server == Server::Envoy { "" } else { "jwt_cache_config: { jwt_cache_size: 1000 }," };
+            let cache =
+                if server == Server::Envoy { "" } else { "jwt_cache_config: { jwt_cache_size: 1000 }," };
             let file = write(format!("envoy.{port}.yaml"), &envoys(stage, cache)?)?;
             let program = envoy().ok_or("Envoy is not installed")?.display().to_string();
             let id = port.to_string();
@@ -149,7 +150,8 @@ fn found(program: &str) -> Option<PathBuf> {
 fn envoy() -> Option<PathBuf> {
     static FOUND: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
     let look = || {
-        let question = "import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'))";
+        let question =
+            "import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'))";
         let output = Command::new("python3").args(["-c", question]).output().ok()?;
         let inside = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         if inside.is_file() { Some(inside) } else { found("envoy") }

@@ -132,7 +132,8 @@ pub(crate) fn free_address() -> Fallible<SocketAddr> {
 /// Puts this process, and whatever it starts, on the last core; proxies are put on the first.
 pub(crate) fn take_the_last_core() -> Fallible<()> {
     let last = cores().saturating_sub(1).to_string();
-    let done = Command::new("taskset").args(["-a", "-c", "-p", &last, &std::process::id().to_string()]).output()?;
+    let done =
+        Command::new("taskset").args(["-a", "-c", "-p", &last, &std::process::id().to_string()]).output()?;
     if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into()) }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::Fallible;
 use crate::contender::{
-    Contender, FULL_HS256, FULL_HS256_H2, FULL_RS256, FULL_RS256_H2, PLAIN_H1, PORTCULLIS, Scenario, Server, TLS_H1,
-    TLS_H2,
+    Contender, FULL_HS256, FULL_HS256_H2, FULL_RS256, FULL_RS256_H2, PLAIN_H1, PORTCULLIS, Scenario, Server,
+    TLS_H1, TLS_H2,
 };
 use crate::figure::{BUSY, CPU, Figure, RATE, RATE_RATIO};
 use crate::options::Options;
@@ -87,7 +87,9 @@ fn turn(door: &Door, options: &Options) -> Fallible<Turn> {
     let (length, cpu) = (begun.elapsed(), process.cpu()?.saturating_sub(before));
     let text = String::from_utf8_lossy(&output.stdout);
     let done = if door.h2 { answered_h2load(&text) } else { answered_wrk(&text) };
-    let count = done.map_err(|error| format!("{command:?}: {error}\n{text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    let count = done.map_err(|error| {
+        format!("{command:?}: {error}\n{text}{}", String::from_utf8_lossy(&output.stderr))
+    })?;
     Ok(reckon(count, length.min(options.turn() * 2), cpu))
 }
 

@@ -111,7 +111,8 @@ impl Stage {
     /// Who takes part: wanted, and there. What is missing was said at the beginning.
     pub(crate) fn present(&self, options: &Options) -> Vec<Server> {
         let floor = |server| server != Server::Floor || self.has_floor();
-        let there = |server: &Server| options.admits(*server) && floor(*server) && peers::missing(*server).is_none();
+        let there =
+            |server: &Server| options.admits(*server) && floor(*server) && peers::missing(*server).is_none();
         Server::ALL.into_iter().filter(there).collect()
     }
 
@@ -140,7 +141,15 @@ impl Stage {
             Ask::Get | Ask::Chat | Ask::Events => 200,
         };
         let tls = (scenario.transport != Transport::Plain).then(|| Arc::clone(&self.tls));
-        let mut door = Door { address: self.origin, tls, request: ask.bytes(), ask, h2: scenario.transport == Transport::H2, wanted, process: None };
+        let mut door = Door {
+            address: self.origin,
+            tls,
+            request: ask.bytes(),
+            ask,
+            h2: scenario.transport == Transport::H2,
+            wanted,
+            process: None,
+        };
         if server == Server::Origin {
             return Ok(Door { tls: None, ..door });
         }

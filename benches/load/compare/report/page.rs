@@ -1,0 +1,137 @@
+//! The page of `benches/results`, and the README's table.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::tables::{self, Column};
+use super::{Results, goals};
+use crate::Fallible;
+use crate::contender::{SCENARIOS, Scenario, Server};
+use crate::figure::{
+    COLD, CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, HANDSHAKES, IDLE, INSTRUCTIONS, KEYS, MEMORY, P50,
+    P95, PACED_CPU, RESUMED, ROUTES, RULES, SCALE, START, find,
+};
+use crate::instructions::COUNTED;
+use crate::pace::PACED;
+use crate::saturation::SATURATED;
+
+/// Everything. The plots are drawn into `folder`, if there is one.
+pub(crate) fn markdown(results: &Results, folder: Option<&Path>) -> Fallible<String> {
+    let figures = &results.figures;
+    let mut text = String::from(
+        "# portcullis, a bare Pingora proxy and other gateways\n\n\
+         Written by `benches/load/run`; `benches/NOTES.md` says what the figures mean.\n",
+    );
+    if folder.is_some() {
+        text.push_str("\n## Goals\n| measure | goal | measured | |\n| --- | --: | --: | --- |\n");
+        goals::all(figures).iter().for_each(|goal| text.push_str(&goal.row()));
+    }
+    let per = |measure, scale, scenarios: &[Scenario]| -> Vec<Column> {
+        scenarios.iter().map(|scenario| Column::new(scenario.name, measure, scenario.name, scale)).collect()
+    };
+    let counted = per(INSTRUCTIONS, 1e-3, &COUNTED);
+    section(&mut text, "Thousands of instructions per request", "", &tables::by_contender(figures, &counted));
+    let note = "CPU µs per request · requests a second. ~: the load did not keep the proxy's core busy, and the rate is what the \
+                CPU time comes to.";
+    section(&mut text, "One core at saturation", note, &tables::saturation(figures, &SATURATED));
+    let paced: Vec<Column> = SCENARIOS
+        .iter()
+        .filter(|scenario| PACED.contains(scenario) || scenario.name == "plain-h1")
+        .flat_map(|scenario| {
+            [(P50, "p50"), (P95, "p95"), (PACED_CPU, "CPU")].map(|(measure, name)| {
+                Column::new(&format!("{}, {name}", scenario.name), measure, scenario.name, 1.0)
+            })
+        })
+        .collect();
+    section(&mut text, "Time at a fixed rate, µs", "", &tables::by_contender(figures, &paced));
+    section(&mut text, "Connections, events, memory, start", "", &tables::by_contender(figures, &others()));
+    let scale: Vec<String> = [ROUTES, RULES, KEYS]
+        .into_iter()
+        .filter_map(|name| {
+            Some(format!("{name}: {:.2}", find(figures, SCALE, name, Server::Gateway.name())?))
+        })
+        .collect();
+    if !scale.is_empty() {
+        write!(text, "\nCost of a request over that with ten of them: {}.\n", scale.join(", "))?;
+    }
+    text.push_str("\n## Measured on\n| | |\n| --- | --- |\n");
+    for (name, value) in &results.facts {
+        writeln!(text, "| {name} | {value} |")?;
+    }
+    Ok(text)
+}
+
+fn section(text: &mut String, title: &str, note: &str, table: &str) {
+    if !table.is_empty() {
+        let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
+        text.push_str(&format!("\n## {title}\n{note}{table}"));
+    }
+}
+
+fn others() -> Vec<Column> {
+    [
+        ("handshakes/s", HANDSHAKES, FULL),
+        ("resumed/s", HANDSHAKES, RESUMED),
+        ("event p50 µs", EVENT_P50, EVENTS),
+        ("event p95 µs", EVENT_P95, EVENTS),
+        ("idle MB", MEMORY, IDLE),
+        ("MB per 1,000 connections", MEMORY, CONNECTIONS),
+        ("cold start ms", START, COLD),
+    ]
+    .map(|(title, measure, scenario)| Column::new(title, measure, scenario, 1.0))
+    .into()
+}
+
+/// What the README shows.
+pub(crate) fn short(results: &Results) -> Fallible<String> {
+    let columns = [
+        ("thousands of instructions a request, HS256", INSTRUCTIONS, "full-hs256", 1e-3),
+        ("RS256", INSTRUCTIONS, "full-rs256", 1e-3),
+        ("requests a second of one core, HS256", crate::figure::RATE, "full-hs256", 1.0),
+        ("RS256", crate::figure::RATE, "full-rs256", 1.0),
+        ("p95 µs, RS256", P95, "full-rs256", 1.0),
+        ("TLS handshakes/s", HANDSHAKES, FULL, 1.0),
+        ("idle MB", MEMORY, IDLE, 1.0),
+    ]
+    .map(|(title, measure, scenario, scale)| Column::new(title, measure, scenario, scale));
+    let mut text = tables::by_contender(&results.figures, &columns);
+    let goals = goals::all(&results.figures);
+    let reached = goals.iter().filter(|goal| goal.reached() == Some(true)).count();
+    let fact =
+        |name: &str| results.facts.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+    writeln!(
+        text,
+        "\nTLS, JWT, CORS, a limit per address and an access log, in front of the same upstream: {} on {} ({}). {reached} of {} goals are \
+         reached: [all figures](benches/results/latest.md).",
+        fact("date"),
+        fact("processor"),
+        fact("commit"),
+        goals.len()
+    )?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::Figure;
+
+    #[test]
+    fn a_page_shows_what_there_is_and_a_dash_where_there_is_nothing() {
+        let one = |scenario: &str, server: Server, value| {
+            Figure::single(INSTRUCTIONS, scenario, server.name(), "instructions", value)
+        };
+        let figures = vec![
+            one("tls-h1", Server::Gateway, 91_234.0),
+            one("full-rs256", Server::Gateway, 101_000.0),
+            one("tls-h1", Server::Nginx, 37_000.0),
+        ];
+        let results = Results { facts: vec![("date".to_owned(), "today".to_owned())], figures };
+        let text = markdown(&results, None).unwrap();
+        assert!(text.contains("| **portcullis** | 91.2 | 101 |"), "{text}");
+        assert!(text.contains("| nginx | 37.0 | – |"), "{text}");
+        assert!(!text.contains("saturation"), "{text}");
+        assert!(text.ends_with("| date | today |\n"), "{text}");
+        assert!(short(&results).unwrap().contains("0 of 28 goals"), "{}", short(&results).unwrap());
+    }
+}
