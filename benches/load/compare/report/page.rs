@@ -6,7 +6,7 @@ use std::path::Path;
 use super::tables::{self, Column};
 use super::{Results, goals};
 use crate::Fallible;
-use crate::contender::{SCENARIOS, Scenario, Server};
+use crate::contender::{SCENARIOS, Scenario};
 use crate::figure::{
     ALL, COLD, CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, HANDSHAKE_CPU, HANDSHAKE_INSTRUCTIONS,
     HANDSHAKES, HANDSHAKES_SEEN, IDLE, INSTRUCTIONS, KEYS, MEMORY, P50, P95, PACED_CPU, RESUMED, ROUTES,
@@ -68,7 +68,7 @@ fn section(text: &mut String, title: &str, note: &str, table: &str) {
 }
 
 const HANDSHAKE_NOTE: &str = "Of one core: what the processor time comes to. Seen: what the clients saw of it. By ticket: the part of the \
-                              second visits that were resumed (1 is all).";
+                              second visits that were resumed.";
 
 fn handshakes() -> Vec<Column> {
     let columns = [
@@ -76,7 +76,7 @@ fn handshakes() -> Vec<Column> {
         ("of one core/s", HANDSHAKES, 1.0),
         ("seen/s", HANDSHAKES_SEEN, 1.0),
         ("thousands of instructions", HANDSHAKE_INSTRUCTIONS, 1e-3),
-        ("by ticket", TICKETS, 1.0),
+        ("by ticket, %", TICKETS, 100.0),
     ];
     let of = |scenario| {
         columns.into_iter().filter(move |(_, measure, _)| (scenario, *measure) != (FULL, TICKETS)).map(
@@ -88,14 +88,14 @@ fn handshakes() -> Vec<Column> {
     [FULL, RESUMED].into_iter().flat_map(of).collect()
 }
 
-const SCALE_NOTE: &str = "One request through the full policy, with so much configured or counted, over the same with ten of each.";
+const SCALE_NOTE: &str = "One request through the full policy, with so much configured or counted, in % of the same with ten of each.";
 
 fn scale() -> Vec<Column> {
-    let columns = [("instructions", SCALE), ("CPU", SCALE_CPU)];
+    let columns = [("instructions, %", SCALE), ("CPU, %", SCALE_CPU)];
     let of = |scenario: &'static str| {
         columns
             .into_iter()
-            .map(move |(name, measure)| Column::new(&format!("{scenario}, {name}"), measure, scenario, 1.0))
+            .map(move |(name, measure)| Column::new(&format!("{scenario}, {name}"), measure, scenario, 100.0))
     };
     [ROUTES, RULES, KEYS, ALL].into_iter().flat_map(of).collect()
 }
@@ -146,6 +146,7 @@ pub(crate) fn short(results: &Results) -> Fallible<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contender::Server;
     use crate::figure::Figure;
 
     #[test]
