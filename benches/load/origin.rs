@@ -1,4 +1,9 @@
 //! The upstream behind every proxy: reads the request to its end and answers 200 bytes, on one thread.
+//!
+//! A path that ends in `/events` is answered with events instead, each of which says when it was written.
+
+#[path = "origin/events.rs"]
+mod events;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -6,13 +11,16 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use clap::Parser;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use events::Events;
 
 /// An upstream that has nothing to say.
 #[derive(Parser)]
@@ -24,10 +32,19 @@ struct Flags {
 
 const ANSWER: [u8; 200] = [b'.'; 200];
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+type Answer = Response<Either<Full<Bytes>, Events>>;
+
+async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
+    if request.uri().path().ends_with("/events") {
+        let mut answer = Response::new(Either::Right(Events::asked_for(request.uri().query())));
+        let fields = answer.headers_mut();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        return Ok(answer);
+    }
     let mut body = request.into_body();
     while let Some(Ok(_)) = body.frame().await {}
-    Ok(Response::new(Full::new(Bytes::from_static(&ANSWER))))
+    Ok(Response::new(Either::Left(Full::new(Bytes::from_static(&ANSWER)))))
 }
 
 #[tokio::main(flavor = "current_thread")]

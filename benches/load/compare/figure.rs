@@ -26,6 +26,14 @@ pub(crate) const P95_RATIO: &str = "p95 of portcullis over";
 pub(crate) const P95_ADDED: &str = "p95 added";
 /// New TLS handshakes a second on one core; scenarios [`FULL`] and [`RESUMED`].
 pub(crate) const HANDSHAKES: &str = "handshakes";
+/// What the client saw of it: less, where the client is slower than the server.
+pub(crate) const HANDSHAKES_SEEN: &str = "handshakes seen";
+/// Processor time of a handshake.
+pub(crate) const HANDSHAKE_CPU: &str = "handshake cpu";
+/// Instructions of a handshake, by callgrind.
+pub(crate) const HANDSHAKE_INSTRUCTIONS: &str = "handshake instructions";
+/// The part of the handshakes that were made by ticket.
+pub(crate) const TICKETS: &str = "tickets taken";
 /// The median delay of a server-sent event; scenario [`EVENTS`].
 pub(crate) const EVENT_P50: &str = "event p50";
 /// The 95th percentile of it.
@@ -36,6 +44,8 @@ pub(crate) const MEMORY: &str = "memory";
 pub(crate) const START: &str = "start";
 /// Instructions per request with much configured or counted, over those with little; scenarios [`ROUTES`], [`RULES`] and [`KEYS`].
 pub(crate) const SCALE: &str = "scale";
+/// The same in processor time.
+pub(crate) const SCALE_CPU: &str = "scale cpu";
 
 /// A handshake with certificates and keys.
 pub(crate) const FULL: &str = "full";
@@ -55,6 +65,8 @@ pub(crate) const ROUTES: &str = "10,000 routes";
 pub(crate) const RULES: &str = "1,000 rules";
 /// A million counters over 10.
 pub(crate) const KEYS: &str = "1,000,000 keys";
+/// All three together.
+pub(crate) const ALL: &str = "routes, rules and keys";
 
 /// A name that lives as long as the program: with an alias, serde does not take it for a part of the text it reads.
 type Name = &'static str;

@@ -9,9 +9,11 @@ mod h2;
 mod instructions;
 mod keys;
 mod machine;
+mod measures;
 mod options;
 mod pace;
 mod peers;
+mod plot;
 mod process;
 mod prove;
 mod report;
@@ -34,8 +36,16 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&Stage, &Options) -> Fallible<Vec<Figure>>;
 
 /// All of them, with the names of `--only`.
-const MEASURES: &[(&str, Measure)] =
-    &[("instructions", instructions::all), ("saturation", saturation::all), ("pace", pace::all)];
+const MEASURES: &[(&str, Measure)] = &[
+    ("instructions", instructions::all),
+    ("saturation", saturation::all),
+    ("pace", pace::all),
+    ("handshakes", measures::handshakes::measure),
+    ("events", measures::events::measure),
+    ("memory", measures::memory::measure),
+    ("start", measures::start::measure),
+    ("scale", measures::scale::measure),
+];
 
 fn main() -> Fallible<()> {
     let names: Vec<_> = MEASURES.iter().map(|(name, _)| *name).collect();

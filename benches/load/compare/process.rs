@@ -12,11 +12,13 @@ use crate::Fallible;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(5);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// Short, since a cold start is measured by it.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(500);
 
 /// A running process; ended when dropped.
 pub(crate) struct Process {
     child: Child,
+    begun: Instant,
     ending: &'static str,
 }
 
@@ -27,9 +29,9 @@ impl Process {
         let file = File::create(&said)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let name = format!("{command:?}");
-        let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-        let mut process = Self { child, ending: "TERM" };
         let begun = Instant::now();
+        let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+        let mut process = Self { child, begun, ending: "TERM" };
         while TcpStream::connect(address).is_err() {
             let ended = process.child.try_wait()?.is_some();
             if ended || begun.elapsed() > PATIENCE {
@@ -42,6 +44,11 @@ impl Process {
             sleep(BETWEEN_LOOKS);
         }
         Ok(process)
+    }
+
+    /// When it was started.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Its process id.

@@ -6,13 +6,15 @@ use std::path::Path;
 use super::tables::{self, Column};
 use super::{Results, goals};
 use crate::Fallible;
-use crate::contender::{SCENARIOS, Scenario, Server};
+use crate::contender::{SCENARIOS, Scenario};
 use crate::figure::{
-    COLD, CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, HANDSHAKES, IDLE, INSTRUCTIONS, KEYS, MEMORY, P50,
-    P95, PACED_CPU, RESUMED, ROUTES, RULES, SCALE, START, find,
+    ALL, COLD, CONNECTIONS, EVENT_P50, EVENT_P95, EVENTS, FULL, HANDSHAKE_CPU, HANDSHAKE_INSTRUCTIONS,
+    HANDSHAKES, HANDSHAKES_SEEN, IDLE, INSTRUCTIONS, KEYS, MEMORY, P50, P95, PACED_CPU, RESUMED, ROUTES,
+    RULES, SCALE, SCALE_CPU, START, TICKETS,
 };
 use crate::instructions::COUNTED;
 use crate::pace::PACED;
+use crate::plot;
 use crate::saturation::SATURATED;
 
 /// Everything. The plots are drawn into `folder`, if there is one.
@@ -22,9 +24,13 @@ pub(crate) fn markdown(results: &Results, folder: Option<&Path>) -> Fallible<Str
         "# portcullis, a bare Pingora proxy and other gateways\n\n\
          Written by `benches/load/run`; `benches/NOTES.md` says what the figures mean.\n",
     );
-    if folder.is_some() {
+    if let Some(folder) = folder {
         text.push_str("\n## Goals\n| measure | goal | measured | |\n| --- | --: | --: | --- |\n");
-        goals::all(figures).iter().for_each(|goal| text.push_str(&goal.row()));
+        for goal in goals::all(figures) {
+            text.push_str(&goal.row());
+        }
+        text.push_str("\n## Pictures\n");
+        text.push_str(&plot::write(figures, folder)?);
     }
     let per = |measure, scale, scenarios: &[Scenario]| -> Vec<Column> {
         scenarios.iter().map(|scenario| Column::new(scenario.name, measure, scenario.name, scale)).collect()
@@ -45,15 +51,8 @@ pub(crate) fn markdown(results: &Results, folder: Option<&Path>) -> Fallible<Str
         .collect();
     section(&mut text, "Time at a fixed rate, µs", "", &tables::by_contender(figures, &paced));
     section(&mut text, "Connections, events, memory, start", "", &tables::by_contender(figures, &others()));
-    let scale: Vec<String> = [ROUTES, RULES, KEYS]
-        .into_iter()
-        .filter_map(|name| {
-            Some(format!("{name}: {:.2}", find(figures, SCALE, name, Server::Gateway.name())?))
-        })
-        .collect();
-    if !scale.is_empty() {
-        write!(text, "\nCost of a request over that with ten of them: {}.\n", scale.join(", "))?;
-    }
+    section(&mut text, "New TLS connections", HANDSHAKE_NOTE, &tables::by_contender(figures, &handshakes()));
+    section(&mut text, "Much over little", SCALE_NOTE, &tables::by_contender(figures, &scale()));
     text.push_str("\n## Measured on\n| | |\n| --- | --- |\n");
     for (name, value) in &results.facts {
         writeln!(text, "| {name} | {value} |")?;
@@ -66,6 +65,39 @@ fn section(text: &mut String, title: &str, note: &str, table: &str) {
         let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
         text.push_str(&format!("\n## {title}\n{note}{table}"));
     }
+}
+
+const HANDSHAKE_NOTE: &str = "Of one core: what the processor time comes to. Seen: what the clients saw of it. By ticket: the part of the \
+                              second visits that were resumed.";
+
+fn handshakes() -> Vec<Column> {
+    let columns = [
+        ("µs", HANDSHAKE_CPU, 1.0),
+        ("of one core/s", HANDSHAKES, 1.0),
+        ("seen/s", HANDSHAKES_SEEN, 1.0),
+        ("thousands of instructions", HANDSHAKE_INSTRUCTIONS, 1e-3),
+        ("by ticket, %", TICKETS, 100.0),
+    ];
+    let of = |scenario| {
+        columns.into_iter().filter(move |(_, measure, _)| (scenario, *measure) != (FULL, TICKETS)).map(
+            move |(name, measure, scale)| {
+                Column::new(&format!("{scenario}, {name}"), measure, scenario, scale)
+            },
+        )
+    };
+    [FULL, RESUMED].into_iter().flat_map(of).collect()
+}
+
+const SCALE_NOTE: &str = "One request through the full policy, with so much configured or counted, in % of the same with ten of each.";
+
+fn scale() -> Vec<Column> {
+    let columns = [("instructions, %", SCALE), ("CPU, %", SCALE_CPU)];
+    let of = |scenario: &'static str| {
+        columns
+            .into_iter()
+            .map(move |(name, measure)| Column::new(&format!("{scenario}, {name}"), measure, scenario, 100.0))
+    };
+    [ROUTES, RULES, KEYS, ALL].into_iter().flat_map(of).collect()
 }
 
 fn others() -> Vec<Column> {
@@ -114,6 +146,7 @@ pub(crate) fn short(results: &Results) -> Fallible<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contender::Server;
     use crate::figure::Figure;
 
     #[test]
