@@ -34,7 +34,7 @@ pub(crate) const COUNTED: [Scenario; 10] = [
 /// Everyone whom valgrind can run: Envoy is too large for it, and Go has its own ways with threads and stacks.
 pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let mut figures = Vec::new();
-    for server in stage.present(options) {
+    for server in options.present() {
         if matches!(server, Server::Origin | Server::Envoy | Server::EnvoyCached | Server::Caddy) {
             continue;
         }

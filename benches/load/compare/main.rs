@@ -49,27 +49,46 @@ const MEASURES: &[(&str, Measure)] = &[
 
 fn main() -> Fallible<()> {
     let names: Vec<_> = MEASURES.iter().map(|(name, _)| *name).collect();
-    let options = Options::read(&names)?;
+    let mut options = Options::read(&names)?;
     if options.render {
         return report::write(&Results::read(options.figures())?, &options.figures(), !options.partial());
     }
     let stage = Stage::set(options.gateway.clone())?;
-    for server in Server::ALL.into_iter().filter(|server| options.admits(*server)) {
-        if let Some(advice) = peers::missing(server) {
-            eprintln!("{} is left out, since it is not installed: {advice}", server.name());
-        } else if server == Server::Floor && !stage.has_floor() {
-            eprintln!(
-                "floor is left out, since it is not built: cargo build --profile floor -p portcullis-benches"
-            );
-        } else {
-            prove::policy(&stage, server)?;
+    for server in options.present() {
+        if let Err(why) = admit(&stage, server) {
+            if server == Server::Gateway {
+                return Err(why);
+            }
+            eprintln!("{} is left out: {why}", server.name());
+            options.absent.push(server);
         }
     }
-    let mut figures = Vec::new();
+    let (mut figures, mut failed) = (Vec::new(), Vec::new());
     for (name, measure) in MEASURES.iter().filter(|(name, _)| options.measures(name)) {
         eprintln!("– {name}");
-        figures.extend(measure(&stage, &options)?);
+        // One that fails does not throw away what the others took half an hour for.
+        match measure(&stage, &options) {
+            Ok(measured) => figures.extend(measured),
+            Err(error) => {
+                eprintln!("{name} failed: {error}");
+                failed.push(*name);
+            }
+        }
     }
     drop(stage);
-    report::keep(figures, &options)
+    report::keep(figures, &options)?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("not measured: {}", failed.join(", ")).into()) }
+}
+
+/// Who takes part is there, and refuses what it has to.
+fn admit(stage: &Stage, server: Server) -> Fallible<()> {
+    if let Some(advice) = peers::missing(server) {
+        return Err(format!("it is not installed ({advice})").into());
+    }
+    if server == Server::Floor && !stage.has_floor() {
+        return Err(
+            "it is not built (cargo build --profile floor -p portcullis-benches --bin bare-pingora)".into()
+        );
+    }
+    prove::policy(stage, server)
 }

@@ -17,12 +17,12 @@ use crate::stage::{Door, Stage};
 /// Those who have a part in a scenario, all open at once.
 fn doors(stage: &Stage, options: &Options, scenario: Scenario) -> Fallible<Vec<(Server, Door)>> {
     let open = |server| Ok((server, stage.open(&Contender { server, scenario })?));
-    servers(stage, options, scenario).map(open).collect()
+    servers(options, scenario).map(open).collect()
 }
 
 /// Everyone between a client and the origin.
-fn servers(stage: &Stage, options: &Options, scenario: Scenario) -> impl Iterator<Item = Server> {
-    let present = stage.present(options).into_iter().filter(|server| *server != Server::Origin);
+fn servers(options: &Options, scenario: Scenario) -> impl Iterator<Item = Server> {
+    let present = options.present().into_iter().filter(|server| *server != Server::Origin);
     present.filter(move |server| server.plays(&scenario))
 }
 
@@ -53,7 +53,7 @@ fn alone<T>(
     mut turn: impl FnMut(Server, &Door) -> Fallible<T>,
 ) -> Fallible<Vec<(Server, Vec<T>)>> {
     let mut kept: Vec<(Server, Vec<T>)> =
-        servers(stage, options, scenario).map(|server| (server, Vec::new())).collect();
+        servers(options, scenario).map(|server| (server, Vec::new())).collect();
     for _ in 0..rounds {
         for (server, kept) in &mut kept {
             let door = stage.open(&Contender { server: *server, scenario })?;

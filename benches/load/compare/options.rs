@@ -60,6 +60,9 @@ pub(crate) struct Options {
     /// The figures' file; the page is written beside it.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+    /// Who cannot take part.
+    #[arg(skip)]
+    pub(crate) absent: Vec<Server>,
 }
 
 impl Options {
@@ -90,7 +93,12 @@ impl Options {
 
     /// Whether a contender takes part.
     pub(crate) fn admits(&self, server: Server) -> bool {
-        chosen(&self.contenders, server.name())
+        chosen(&self.contenders, server.name()) && !self.absent.contains(&server)
+    }
+
+    /// Everyone who takes part, in the order of the tables.
+    pub(crate) fn present(&self) -> Vec<Server> {
+        Server::ALL.into_iter().filter(|server| self.admits(*server)).collect()
     }
 
     /// Those of `scenarios` that are wanted.

@@ -40,19 +40,19 @@ pub(crate) struct Turn {
 struct Turns {
     contender: Contender,
     door: Door,
-    turns: Vec<Turn>,
+    taken: Vec<Turn>,
 }
 
 /// Everyone, in interleaved rounds; the policies, the same executables without one, and the origin alone.
 pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let pace = Pace { rate: options.rate, connections: options.connections, length: options.turn() };
     let mut all = Vec::new();
-    for server in stage.present(options) {
+    for server in options.present() {
         // The origin has no TLS: what it costs stands beside those that do.
         let scenarios = if server == Server::Origin { vec![PLAIN_H1] } else { options.among(&PACED) };
         for scenario in scenarios.into_iter().filter(|scenario| server.plays(scenario)) {
             let contender = Contender { server, scenario };
-            all.push(Turns { contender, door: stage.open(&contender)?, turns: Vec::new() });
+            all.push(Turns { contender, door: stage.open(&contender)?, taken: Vec::new() });
         }
     }
     let mut order = Chance::new(1);
@@ -65,10 +65,10 @@ pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
             let Contender { server, scenario } = one.contender;
             let (p50, p95) = (turn.p50, turn.p95);
             eprintln!("pace, round {round}, {}, {}: p50 {p50:?}, p95 {p95:?}", scenario.name, server.name());
-            one.turns.push(turn);
+            one.taken.push(turn);
         }
     }
-    let rounds: Vec<_> = all.iter().map(|one| (one.contender, one.turns.as_slice())).collect();
+    let rounds: Vec<_> = all.iter().map(|one| (one.contender, one.taken.as_slice())).collect();
     Ok(summary(&rounds))
 }
 

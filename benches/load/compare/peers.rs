@@ -38,7 +38,7 @@ pub(crate) fn missing(server: Server) -> Option<&'static str> {
     (!there).then_some(advice)
 }
 
-/// What a peer calls itself.
+/// A peer's name and version.
 pub(crate) fn version(server: Server) -> Option<String> {
     let (program, flag) = match server {
         Server::Nginx => (found("nginx")?, "-v"),
@@ -49,9 +49,16 @@ pub(crate) fn version(server: Server) -> Option<String> {
     };
     let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find(|line| !line.trim().is_empty())?;
-    Some(line.split_whitespace().filter(|word| !word.contains("http")).take(3).collect::<Vec<_>>().join(" "))
+    let number = number_in(&String::from_utf8_lossy(&text))?;
+    Some(format!("{} {number}", server.label()))
+}
+
+/// The first word, or part of one, that is a version: digits and points.
+fn number_in(text: &str) -> Option<String> {
+    let parts = text.split(|one: char| one.is_whitespace() || one == '/' || one == '-');
+    let version =
+        |part: &&str| part.contains('.') && part.chars().all(|one| one.is_ascii_digit() || one == '.');
+    parts.map(|part| part.trim_start_matches('v')).find(version).map(ToOwned::to_owned)
 }
 
 /// The command line of a peer, whose configuration is written beside the keys.
@@ -157,4 +164,18 @@ fn envoy() -> Option<PathBuf> {
         if inside.is_file() { Some(inside) } else { found("envoy") }
     };
     FOUND.get_or_init(look).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        let of = |text| number_in(text).unwrap();
+        assert_eq!(of("nginx version: nginx/1.22.1"), "1.22.1");
+        assert_eq!(of("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"), "2.6.12");
+        assert_eq!(of("\n/usr/lib/python3.11/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL"), "1.40.0");
+        assert_eq!(of("2.6.2\n"), "2.6.2");
+    }
 }

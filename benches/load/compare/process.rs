@@ -82,19 +82,6 @@ impl Process {
         Command::new("sh").args(["-c", &format!("kill -s {signal} {}", self.child.id())]).status()?;
         Ok(())
     }
-
-    /// Asks it to end with a signal (`TERM`, `INT`), and waits.
-    pub(crate) fn end(mut self, signal: &str) -> Fallible<()> {
-        self.signal(signal)?;
-        let begun = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("process {} does not end by SIG{signal}", self.child.id()).into());
-            }
-            sleep(BETWEEN_LOOKS);
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Process {

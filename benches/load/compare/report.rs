@@ -89,11 +89,12 @@ pub(crate) fn write(results: &Results, file: &Path, readme: bool) -> Fallible<()
     let page = file.with_extension("md");
     fs::write(&page, page::markdown(results, Some(folder))?)?;
     eprintln!("written: {} and {}", file.display(), page.display());
-    if readme && let Ok(text) = fs::read_to_string(README) {
-        if let Some(text) = between(&text, &page::short(results)?) {
-            fs::write(README, text)?;
-            eprintln!("written: the table in {README}");
-        }
+    if readme
+        && let Ok(text) = fs::read_to_string(README)
+        && let Some(text) = between(&text, &page::short(results)?)
+    {
+        fs::write(README, text)?;
+        eprintln!("written: the table in {README}");
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let mut figures = Vec::new();
     for scenario in options.among(&SATURATED) {
         let mut doors = Vec::new();
-        for server in stage.present(options) {
+        for server in options.present() {
             if server != Server::Origin && server.plays(&scenario) {
                 doors.push((server, stage.open(&Contender { server, scenario })?, Vec::new()));
             }
@@ -83,7 +83,9 @@ fn turn(door: &Door, options: &Options) -> Fallible<Turn> {
     let process = door.process.as_ref().ok_or("nobody to load")?;
     let mut command = if door.h2 { h2load(door, options) } else { wrk(door, options) };
     let (begun, before) = (Instant::now(), process.cpu()?);
-    let output = command.output().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+    let output = command.output().map_err(|error| {
+        format!("{}: {error} (apt install wrk nghttp2-client)", command.get_program().display())
+    })?;
     let (length, cpu) = (begun.elapsed(), process.cpu()?.saturating_sub(before));
     let text = String::from_utf8_lossy(&output.stdout);
     let done = if door.h2 { answered_h2load(&text) } else { answered_wrk(&text) };

@@ -13,7 +13,6 @@ use crate::Fallible;
 use crate::ask::Request;
 use crate::contender::{Ask, Contender, Policy, Server, Transport};
 use crate::keys::{Keys, SECRET, certify};
-use crate::options::Options;
 use crate::peers;
 use crate::process::{Process, free_address, on_the_first_core, take_the_last_core};
 use crate::wire::Wire;
@@ -106,14 +105,6 @@ impl Stage {
         command.args(["--bind", &origin.to_string()]);
         let process = Process::start(command, origin, folder.path())?;
         Ok(Self { folder, executables, gateway, tls, keys, origin, _origin: process })
-    }
-
-    /// Who takes part: wanted, and there. What is missing was said at the beginning.
-    pub(crate) fn present(&self, options: &Options) -> Vec<Server> {
-        let floor = |server| server != Server::Floor || self.has_floor();
-        let there =
-            |server: &Server| options.admits(*server) && floor(*server) && peers::missing(*server).is_none();
-        Server::ALL.into_iter().filter(there).collect()
     }
 
     /// Starts a contender.

@@ -63,7 +63,9 @@ pub(crate) fn markdown(results: &Results, folder: Option<&Path>) -> Fallible<Str
 fn section(text: &mut String, title: &str, note: &str, table: &str) {
     if !table.is_empty() {
         let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
-        text.push_str(&format!("\n## {title}\n{note}{table}"));
+        for part in ["\n## ", title, "\n", &note, table] {
+            text.push_str(part);
+        }
     }
 }
 
