@@ -124,9 +124,7 @@ fn client(door: &Door, config: &Arc<ClientConfig>, until: Instant) -> Result<(u3
 fn instructions(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
     let times = if options.quick { 20 } else { 200 };
     let mut figures = Vec::new();
-    for server in
-        servers(stage, options, TLS_H1).filter(|server| !matches!(server, Server::Envoy | Server::Caddy))
-    {
+    for server in servers(options, TLS_H1).filter(|server| !matches!(server, Server::Envoy | Server::Caddy)) {
         for (scenario, tickets) in [(FULL, false), (RESUMED, true)] {
             let counted = Counted::open(stage, &Contender { server, scenario: TLS_H1 }, CONFIGURATION)?;
             let config = visitor(tickets)?;
