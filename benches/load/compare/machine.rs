@@ -3,11 +3,14 @@
 use std::fs;
 use std::process::Command;
 
+use crate::contender::Server;
+
 /// Facts in the order of the table, each with its name. What cannot be found out is said to be unknown.
-pub(crate) fn facts() -> Vec<(&'static str, String)> {
-    let cores = std::thread::available_parallelism().map_or("unknown".to_owned(), |cores| cores.to_string());
+pub(crate) fn facts() -> Vec<(String, String)> {
+    let cores = crate::process::cores().to_string();
     let date = time::OffsetDateTime::now_utc().date().to_string();
-    vec![
+    let versions = Server::ALL.into_iter().filter_map(crate::peers::version).collect::<Vec<_>>().join(", ");
+    let facts = [
         ("date", date),
         ("commit", said("git", &["describe", "--always", "--dirty"])),
         ("processor", processor().unwrap_or_else(unknown)),
@@ -17,8 +20,10 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ("compiler", said("rustc", &["--version"])),
         ("valgrind", said("valgrind", &["--version"])),
         ("Pingora", "0.9.1, rustls".to_owned()),
-        ("profile", "release of the workspace (thin LTO, one codegen unit), for both".to_owned()),
-    ]
+        ("peers", versions),
+        ("profiles", "release of the workspace; the floor in Cargo's default release profile".to_owned()),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn unknown() -> String {
