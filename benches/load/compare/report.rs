@@ -10,9 +10,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Fallible;
+use crate::contender::Server;
 use crate::figure::Figure;
-use crate::machine;
 use crate::options::Options;
+use crate::{machine, peers};
 
 const README: &str = "README.md";
 const FROM: &str = "<!-- measured -->";
@@ -49,6 +50,9 @@ impl Results {
 /// Writes a whole run; prints a part of one, and writes it where `--out` says.
 pub(crate) fn keep(figures: Vec<Figure>, options: &Options) -> Fallible<()> {
     let mut facts = machine::facts();
+    let versions = Server::ALL.into_iter().filter_map(peers::version).collect::<Vec<_>>().join(", ");
+    facts.push(("Pingora".to_owned(), "0.9.1, rustls".to_owned()));
+    facts.push(("peers".to_owned(), versions));
     facts.push(("how".to_owned(), how(options)));
     let mut results = Results { facts, figures };
     let file = options.figures();
