@@ -46,7 +46,8 @@ pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
             let mut turns: Vec<_> = doors.iter_mut().collect();
             turns.sort_by_cached_key(|_| order.next());
             for (server, door, kept) in turns {
-                let turn = turn(door, options)?;
+                let turn = turn(door, options)
+                    .map_err(|error| format!("{}, {}: {error}", server.name(), scenario.name))?;
                 let (name, Turn { rate, cpu, busy }) = (server.name(), &turn);
                 eprintln!(
                     "saturation, {}, round {round}, {name}: {rate:.0}/s, {cpu:.1} µs, {:.0} % busy",
@@ -106,7 +107,8 @@ fn reckon(count: f64, length: Duration, cpu: Duration) -> Turn {
 fn wrk(door: &Door, options: &Options) -> Command {
     let mut command = Command::new("wrk");
     command.args(["-t", "1", "-c", &options.connections.to_string(), "-d", &options.seconds.to_string()]);
-    command.arg("-H").arg(format!("host: {HOST}"));
+    // With a capital: wrk adds a second one otherwise.
+    command.arg("-H").arg(format!("Host: {HOST}"));
     for (name, value) in &door.ask.fields {
         command.arg("-H").arg(format!("{name}: {value}"));
     }
