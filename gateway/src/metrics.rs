@@ -5,26 +5,24 @@
 //! A handle that is resolved again after a reload goes on counting where the old one was.
 //! Label values come from the configuration or from fixed sets, never from a request.
 
+mod histogram;
 mod keys;
 mod route;
 mod state;
 mod upstream;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+pub use histogram::Histogram;
 pub use keys::{KeyMetrics, Refresh};
 pub use route::{Decision, NO_ROUTE, RouteMetrics};
 pub use state::StateMetrics;
 pub use upstream::{Outcome, UpstreamMetrics};
-
-/// Upper bounds in seconds, 5 µs to 60 s: the gateway's own time lies at the low end, a model's at the high one.
-const BUCKETS: [f64; 22] = [
-    5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
 
 const METADATA: Metadata<'static> = Metadata::new("portcullis", Level::INFO, None);
 
@@ -108,6 +106,8 @@ pub struct Registry {
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// By name and labels.
+    histograms: Mutex<BTreeMap<(&'static str, String), Histogram>>,
     config_in_force: Mutex<Option<Gauge>>,
 }
 
@@ -120,18 +120,18 @@ impl Default for Registry {
 impl Registry {
     /// A registry with `portcullis_build_info` set and the reload counters at zero.
     pub fn new() -> Self {
-        // Buckets are refused only when there are none.
-        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or_default().build_recorder();
+        let recorder = PrometheusBuilder::new().build_recorder();
         for metric in Metric::ALL {
             let (name, help) = (metric.name().into(), metric.help().into());
             match metric.kind() {
                 Kind::Counter => recorder.describe_counter(name, None, help),
                 Kind::Gauge => recorder.describe_gauge(name, None, help),
-                Kind::Histogram => recorder.describe_histogram(name, None, help),
+                Kind::Histogram => {}
             }
         }
         let handle = recorder.handle();
-        let inner = Inner { recorder, handle, config_in_force: Mutex::new(None) };
+        let inner =
+            Inner { recorder, handle, histograms: Mutex::default(), config_in_force: Mutex::default() };
         let registry = Self { inner: Arc::new(inner) };
         registry.gauge(Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.config_reloads(Reload::Applied).absolute(0);
@@ -143,12 +143,20 @@ impl Registry {
 
     /// The exposition in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
-        self.inner.handle.render()
-    }
-
-    /// Sorts samples into buckets. Call it every five seconds or so: until then each sample takes memory.
-    pub fn run_upkeep(&self) {
-        self.inner.handle.run_upkeep();
+        let mut text = self.inner.handle.render();
+        let histograms = self.inner.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        for metric in Metric::ALL.iter().filter(|metric| metric.kind() == Kind::Histogram) {
+            let (name, help) = (metric.name(), metric.help());
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+            for ((of, labels), histogram) in &*histograms {
+                if *of == name {
+                    histogram.render(name, labels, &mut text);
+                }
+            }
+            text.push('\n');
+        }
+        text
     }
 
     /// How long the gates of a policy take.
@@ -212,7 +220,8 @@ impl Registry {
     }
 
     fn histogram(&self, metric: Metric, labels: &[(&'static str, &str)]) -> Histogram {
-        self.inner.recorder.register_histogram(&key(metric, labels), &METADATA)
+        let mut histograms = self.inner.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        histograms.entry((metric.name(), histogram::labels(labels))).or_default().clone()
     }
 }
 

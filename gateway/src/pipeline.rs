@@ -6,11 +6,11 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ::metrics::Histogram;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -24,7 +24,7 @@ use crate::edge::Connection;
 use crate::heads::{edit_request, edit_response, forget_spelling};
 use crate::mends::held_body::BodyBudget;
 use crate::mends::{chunk_terminator, cookie_crumbs, late_flush};
-use crate::metrics::{Outcome, Registry, RouteMetrics};
+use crate::metrics::{Histogram, Outcome, Registry, RouteMetrics};
 use crate::replays::Replays;
 use crate::snapshot::Snapshot;
 use crate::state::Store;
@@ -95,7 +95,8 @@ impl Live {
             let now = Instant::now();
             // Gates are heard in their order, so the next one stands close behind the last.
             let (before, after) = self.gates.split_at(from);
-            let found = after.iter().chain(before).position(|(key, _)| *key == gate);
+            let found =
+                after.iter().chain(before).position(|(key, _)| std::ptr::eq(*key, gate) || *key == gate);
             if let Some(place) = found.map(|steps| (from + steps) % self.gates.len()) {
                 from = place;
                 if let Some((_, histogram)) = self.gates.get(place) {
@@ -152,6 +153,10 @@ impl ProxyHttp for Gateway {
 
     fn new_ctx(&self) -> Context {
         None
+    }
+
+    fn init_downstream_modules(&self, _: &mut HttpModules) {
+        // Pingora adds a compressor that is switched off, and would ask it at each step.
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {

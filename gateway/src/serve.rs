@@ -33,8 +33,6 @@ use crate::upstream::{proxy, resolve};
 
 /// How long running requests may take to finish once the gateway was told to stop.
 const DRAIN: Duration = Duration::from_mins(5);
-/// How often histograms are condensed.
-const UPKEEP: Duration = Duration::from_secs(5);
 /// Retries of any request at most; how many a route makes is decided per upstream.
 const MOST_TRIES: usize = 8;
 
@@ -150,7 +148,7 @@ async fn serve(
         seen,
     };
     tokio::spawn(reloader.watch());
-    tokio::spawn(upkeep(registry, Arc::clone(&log), signals.reopens()?));
+    tokio::spawn(reopen(Arc::clone(&log), signals.reopens()?));
     // Until what the old process has counted is known, connections wait: they are refused by neither.
     if sockets::replace() {
         counters.taken_over().await;
@@ -258,13 +256,9 @@ fn announce(bound: &Bound) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-async fn upkeep(registry: Registry, log: Arc<AccessLog>, mut reopens: Signal) {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => registry.run_upkeep(),
-            _ = reopens.recv() => log.reopen(),
-        }
+async fn reopen(log: Arc<AccessLog>, mut reopens: Signal) {
+    while reopens.recv().await.is_some() {
+        log.reopen();
     }
 }
 

@@ -69,9 +69,9 @@ pub enum Doubt {
     /// It does not.
     Refused(Refusal),
     /// It does not, and never will with the same keys.
-    Final(Never),
+    Final(Box<Never>),
     /// No key has the name that the token asks for. Fresher keys may; without, the refusal stands.
-    UnknownKey(Never),
+    UnknownKey(Refusal),
     /// The login service has to be asked.
     Ask(Question),
 }

@@ -98,13 +98,18 @@ impl Learns {
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     all: Vec<Arc<Limit>>,
+    /// What the counters need, each once.
+    needs: Vec<Need>,
     /// Which of several tenants a request is for.
     tenant: Option<Spot>,
 }
 
 impl Limits {
     pub(crate) fn new(all: Vec<Arc<Limit>>, tenant: Option<Spot>) -> Self {
-        Self { all, tenant }
+        let mut needs: Vec<_> = all.iter().flat_map(|limit| limit.needs()).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        Self { all, needs, tenant }
     }
 
     /// Whether there is none.
@@ -112,9 +117,9 @@ impl Limits {
         self.all.is_empty()
     }
 
-    /// Whether a counter needs the body.
-    pub fn needs_body(&self) -> bool {
-        self.all.iter().any(|limit| limit.needs().any(|need| need == Need::Body))
+    /// Whether a counter has to wait for just this.
+    pub fn wait_for(&self, need: Need) -> bool {
+        self.needs.contains(&need)
     }
 
     /// The limit at `index`.

@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use crate::content::{self, Content};
 use crate::credential::Credential;
-use crate::limit::{self, Limit, Limits};
+use crate::limit::{self, Limit, Limits, Need};
 use crate::policies::body;
 use crate::policies::identity::IdentityRef;
 use crate::policy::{
@@ -41,7 +41,7 @@ impl Plan {
         let packed =
             !self.gates.encodings.is_empty() && view.has_body && content::coding(view.headers) != Ok(None);
         packed
-            || self.gates.limits.needs_body()
+            || self.gates.limits.wait_for(Need::Body)
             || self.gates.body.iter().any(|standing| standing.gate.needs(view))
     }
 

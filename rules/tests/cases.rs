@@ -476,6 +476,7 @@ fn vouched(verdict: Result<Vouched, Doubt>) -> Result<Arc<Caller>, Refusal> {
     match verdict {
         Ok(vouched) => Ok(vouched.caller),
         Err(Doubt::Refused(refusal) | Doubt::UnknownKey(refusal)) => Err(refusal),
+        Err(Doubt::Final(never)) => Err(never.refusal),
         Err(Doubt::Ask(_)) => {
             Err(Refusal::new(Code::KeysUnavailable, "identity", "nobody can be asked here"))
         }

@@ -41,7 +41,6 @@ const SHARED: &[(&str, &str, &str)] = &[
         "identify",
         "who calls is the first gate, with a file of its own since it may have to ask around",
     ),
-    ("inspect", "forward::Fields", "requests to and answers from the upstream are written by one trait"),
 ];
 
 /// Files of more than [`LONG`] lines, with the reason.

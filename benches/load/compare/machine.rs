@@ -4,21 +4,18 @@ use std::fs;
 use std::process::Command;
 
 /// Facts in the order of the table, each with its name. What cannot be found out is said to be unknown.
-pub(crate) fn facts() -> Vec<(&'static str, String)> {
-    let cores = std::thread::available_parallelism().map_or("unknown".to_owned(), |cores| cores.to_string());
-    let date = time::OffsetDateTime::now_utc().date().to_string();
-    vec![
-        ("date", date),
+pub(crate) fn facts() -> Vec<(String, String)> {
+    let facts = [
+        ("date", time::OffsetDateTime::now_utc().date().to_string()),
         ("commit", said("git", &["describe", "--always", "--dirty"])),
         ("processor", processor().unwrap_or_else(unknown)),
-        ("cores", cores),
+        ("cores", cores().map_or_else(unknown, |cores| cores.to_string())),
         ("load average at the end", load().unwrap_or_else(unknown)),
         ("kernel", said("uname", &["-sr"])),
         ("compiler", said("rustc", &["--version"])),
         ("valgrind", said("valgrind", &["--version"])),
-        ("Pingora", "0.9.1, rustls".to_owned()),
-        ("profile", "release of the workspace (thin LTO, one codegen unit), for both".to_owned()),
-    ]
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn unknown() -> String {
@@ -29,6 +26,12 @@ fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The machine's, and not those that this process may use.
+fn cores() -> Option<usize> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    Some(text.lines().filter(|line| line.starts_with("processor")).count())
 }
 
 fn load() -> Option<String> {

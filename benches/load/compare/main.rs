@@ -1,94 +1,94 @@
-//! One run, side by side: portcullis and a bare Pingora proxy, in instructions and in time.
+//! One run, side by side: portcullis, a bare Pingora proxy and other gateways, in instructions and in time.
 //!
 //! `benches/NOTES.md` says how it is measured and what the figures mean.
 
+mod ask;
 mod contender;
+mod figure;
+mod h2;
 mod instructions;
+mod keys;
 mod machine;
+mod measures;
+mod options;
 mod pace;
+mod peers;
+mod plot;
 mod process;
+mod prove;
+mod report;
+mod saturation;
 mod stage;
-mod table;
 mod wire;
 
 use std::error::Error;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::Parser;
-
-use contender::{CONTENDERS, Contender, Server};
-use instructions::Span;
-use pace::{Chance, Pace};
+use contender::Server;
+use figure::Figure;
+use options::Options;
+use report::Results;
 use stage::Stage;
-use table::Row;
 
 /// Whatever went wrong: a comparison that cannot be made is not made.
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
-/// Compares portcullis with a bare Pingora proxy on this machine.
-#[derive(Parser)]
-struct Flags {
-    /// Rounds at a fixed rate; every contender has its turn in each.
-    #[arg(long, default_value_t = 15)]
-    rounds: u32,
-    /// Seconds of one turn.
-    #[arg(long, default_value_t = 2)]
-    seconds: u64,
-    /// Requests a second.
-    #[arg(long, default_value_t = 500)]
-    rate: u32,
-    /// Connections that share the rate.
-    #[arg(long, default_value_t = 8)]
-    connections: u32,
-    /// Requests whose instructions are counted.
-    #[arg(long, default_value_t = 1000)]
-    requests: u32,
-    /// Leaves the gateway out: the bare proxy against itself shows what the method can tell apart.
-    #[arg(long)]
-    self_test: bool,
-    /// Keeps the profiles for `callgrind_annotate` in this folder.
-    #[arg(long)]
-    profiles: Option<PathBuf>,
-    /// The table's file.
-    #[arg(long, default_value = "benches/results/latest.md")]
-    out: PathBuf,
-}
+/// One way to compare.
+type Measure = fn(&Stage, &Options) -> Fallible<Vec<Figure>>;
+
+/// All of them, with the names of `--only`.
+const MEASURES: &[(&str, Measure)] = &[
+    ("instructions", instructions::all),
+    ("saturation", saturation::all),
+    ("pace", pace::all),
+    ("handshakes", measures::handshakes::measure),
+    ("events", measures::events::measure),
+    ("memory", measures::memory::measure),
+    ("start", measures::start::measure),
+    ("scale", measures::scale::measure),
+];
 
 fn main() -> Fallible<()> {
-    let flags = Flags::parse();
-    let stage = Stage::set()?;
-    let contenders: Vec<&Contender> =
-        CONTENDERS.iter().filter(|one| !(flags.self_test && one.server == Server::Gateway)).collect();
-    let mut rows: Vec<Row> = contenders.iter().map(|one| Row::new(one)).collect();
-
-    let span = Span { warm_up: 200, counted: flags.requests };
-    for row in rows.iter_mut().filter(|row| row.contender.server != Server::Origin) {
-        let counted = instructions::per_request(&stage, row.contender, span, flags.profiles.as_deref())?;
-        eprintln!("{}: {counted} instructions per request", row.contender.name);
-        row.instructions = Some(counted);
+    let names: Vec<_> = MEASURES.iter().map(|(name, _)| *name).collect();
+    let mut options = Options::read(&names)?;
+    if options.render {
+        return report::write(&Results::read(options.figures())?, &options.figures(), !options.partial());
     }
-
-    let pace =
-        Pace { rate: flags.rate, connections: flags.connections, length: Duration::from_secs(flags.seconds) };
-    let doors: Vec<_> = contenders.iter().map(|one| stage.open(one)).collect::<Result<_, _>>()?;
-    let mut order = Chance::new(1);
-    for round in 1..=flags.rounds {
-        let mut turns: Vec<_> = rows.iter_mut().zip(&doors).collect();
-        // Shuffled: whoever always came after a light load had the better of it by a tenth.
-        turns.sort_by_cached_key(|_| order.next());
-        for (row, door) in turns {
-            let turn = pace.run(door)?;
-            eprintln!("round {round}, {}: p50 {:?}, p95 {:?}", row.contender.name, turn.p50, turn.p95);
-            row.turns.push(turn);
+    let stage = Stage::set(options.gateway.clone())?;
+    for server in options.present() {
+        if let Err(why) = admit(&stage, server) {
+            if server == Server::Gateway {
+                return Err(why);
+            }
+            eprintln!("{} is left out: {why}", server.name());
+            options.absent.push(server);
         }
     }
-
-    let text = table::markdown(&rows, &machine::facts(), &pace, flags.rounds, span)?;
-    println!("{text}");
-    if let Some(folder) = flags.out.parent() {
-        std::fs::create_dir_all(folder)?;
+    let (mut figures, mut failed) = (Vec::new(), Vec::new());
+    for (name, measure) in MEASURES.iter().filter(|(name, _)| options.measures(name)) {
+        eprintln!("– {name}");
+        // One that fails does not throw away what the others took half an hour for.
+        match measure(&stage, &options) {
+            Ok(measured) => figures.extend(measured),
+            Err(error) => {
+                eprintln!("{name} failed: {error}");
+                failed.push(*name);
+            }
+        }
     }
-    std::fs::write(&flags.out, text)?;
-    Ok(())
+    drop(stage);
+    report::keep(figures, &options)?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("not measured: {}", failed.join(", ")).into()) }
+}
+
+/// Who takes part is there, and refuses what it has to.
+fn admit(stage: &Stage, server: Server) -> Fallible<()> {
+    if let Some(advice) = peers::missing(server) {
+        return Err(format!("it is not installed ({advice})").into());
+    }
+    if server == Server::Floor && !stage.has_floor() {
+        return Err(
+            "it is not built (cargo build --profile floor -p portcullis-benches --bin bare-pingora)".into()
+        );
+    }
+    prove::policy(stage, server)
 }

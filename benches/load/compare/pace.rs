@@ -5,10 +5,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Fallible;
-use crate::stage::Door;
+use crate::contender::{Contender, FULL_HS256, FULL_RS256, PLAIN_H1, Scenario, Server, TLS_H1};
+use crate::figure::{Figure, P50, P50_RATIO, P95, P95_ADDED, P95_RATIO, PACED_CPU};
+use crate::options::Options;
+use crate::stage::{Door, Stage};
 use crate::wire::Wire;
 
 const WARM_UP: u32 = 20;
+
+/// What is measured at a fixed rate, in the order of the table.
+pub(crate) const PACED: [Scenario; 3] = [TLS_H1, FULL_HS256, FULL_RS256];
 
 /// How the load comes.
 pub(crate) struct Pace {
@@ -28,6 +34,69 @@ pub(crate) struct Turn {
     pub(crate) p95: Duration,
     /// Processor time of the contender's process per request.
     pub(crate) cpu: Option<Duration>,
+}
+
+/// One contender's turns.
+struct Turns {
+    contender: Contender,
+    door: Door,
+    taken: Vec<Turn>,
+}
+
+/// Everyone, in interleaved rounds; the policies, the same executables without one, and the origin alone.
+pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
+    let pace = Pace { rate: options.rate, connections: options.connections, length: options.turn() };
+    let mut all = Vec::new();
+    for server in options.present() {
+        // The origin has no TLS: what it costs stands beside those that do.
+        let scenarios = if server == Server::Origin { vec![PLAIN_H1] } else { options.among(&PACED) };
+        for scenario in scenarios.into_iter().filter(|scenario| server.plays(scenario)) {
+            let contender = Contender { server, scenario };
+            all.push(Turns { contender, door: stage.open(&contender)?, taken: Vec::new() });
+        }
+    }
+    let mut order = Chance::new(1);
+    for round in 1..=options.rounds {
+        let mut turns: Vec<_> = all.iter_mut().collect();
+        // Shuffled: whoever always came after a light load had the better of it by a tenth.
+        turns.sort_by_cached_key(|_| order.next());
+        for one in turns {
+            let turn = pace.run(&one.door)?;
+            let Contender { server, scenario } = one.contender;
+            let (p50, p95) = (turn.p50, turn.p95);
+            eprintln!("pace, round {round}, {}, {}: p50 {p50:?}, p95 {p95:?}", scenario.name, server.name());
+            one.taken.push(turn);
+        }
+    }
+    let rounds: Vec<_> = all.iter().map(|one| (one.contender, one.taken.as_slice())).collect();
+    Ok(summary(&rounds))
+}
+
+fn summary(rounds: &[(Contender, &[Turn])]) -> Vec<Figure> {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let own = |scenario: Scenario| {
+        let wanted = Contender { server: Server::Gateway, scenario };
+        rounds.iter().find(|(contender, _)| *contender == wanted).map(|(_, turns)| *turns)
+    };
+    let mut figures = Vec::new();
+    for (Contender { server, scenario }, turns) in rounds {
+        let (name, server_name) = (scenario.name, server.name());
+        let mut add =
+            |measure, unit, values| figures.extend(Figure::median(measure, name, server_name, unit, values));
+        add(P50, "µs", turns.iter().map(|turn| micros(turn.p50)).collect());
+        add(P95, "µs", turns.iter().map(|turn| micros(turn.p95)).collect());
+        add(PACED_CPU, "µs", turns.iter().filter_map(|turn| turn.cpu.map(micros)).collect());
+        if let Some(own) = own(*scenario).filter(|_| *server != Server::Gateway) {
+            let pairs = || own.iter().zip(*turns);
+            add(P50_RATIO, "×", pairs().map(|(own, other)| micros(own.p50) / micros(other.p50)).collect());
+            add(P95_RATIO, "×", pairs().map(|(own, other)| micros(own.p95) / micros(other.p95)).collect());
+        }
+        if let Some(bare) = own(TLS_H1).filter(|_| *server == Server::Gateway && *scenario != TLS_H1) {
+            let added = turns.iter().zip(bare).map(|(full, bare)| micros(full.p95) - micros(bare.p95));
+            add(P95_ADDED, "µs", added.collect());
+        }
+    }
+    figures
 }
 
 impl Pace {
@@ -141,5 +210,22 @@ mod tests {
         assert_ne!(gaps(1), gaps(2));
         let mean = gaps(1).iter().sum::<Duration>() / 20_000;
         assert!((9_700..10_300).contains(&mean.as_micros()), "{mean:?}");
+    }
+
+    #[test]
+    fn ratios_and_additions_are_medians_of_each_rounds_own() {
+        let turn = |p95| Turn { p50: Duration::from_micros(50), p95: Duration::from_micros(p95), cpu: None };
+        let (full, none, peer) =
+            ([200, 300, 400].map(turn), [190, 250, 370].map(turn), [100, 200, 400].map(turn));
+        let one = |server, scenario| Contender { server, scenario };
+        let figures = summary(&[
+            (one(Server::Gateway, TLS_H1), &none),
+            (one(Server::Gateway, FULL_RS256), &full),
+            (one(Server::Nginx, FULL_RS256), &peer),
+        ]);
+        // 2.0, 1.5 and 1.0: a machine that grows slower does not move it.
+        assert_eq!(crate::figure::find(&figures, P95_RATIO, "full-rs256", "nginx"), Some(1.5));
+        let added = crate::figure::find(&figures, P95_ADDED, "full-rs256", "portcullis");
+        assert!(added.is_some_and(|added| (added - 30.0).abs() < 1e-6), "{added:?}");
     }
 }

@@ -1,32 +1,32 @@
-//! Certificates, keys, tokens and the processes of one run.
+//! The processes of one run, and what they share.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, RsaKeySize};
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
-use serde_json::json;
+use rustls::ClientConfig;
 use tempfile::TempDir;
 
 use crate::Fallible;
-use crate::contender::{Contender, Server, Token};
-use crate::process::{Process, free_address};
-use crate::wire::{HOST, Wire};
+use crate::ask::Request;
+use crate::contender::{Ask, Contender, Policy, Server, Transport};
+use crate::keys::{Keys, SECRET, certify};
+use crate::peers;
+use crate::process::{Process, free_address, on_the_first_core, take_the_last_core};
+use crate::wire::Wire;
 
-const SECRET: &str = "a-secret-for-measuring-a-secret-for-measuring-a-secret-for-measuring";
+/// The gateway's configuration, with the addresses as variables.
+pub(crate) const CONFIGURATION: &str = include_str!("../portcullis.yaml");
 
 /// What all contenders share.
 pub(crate) struct Stage {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     executables: PathBuf,
+    gateway: PathBuf,
     tls: Arc<ClientConfig>,
-    rsa: KeyPair,
+    pub(crate) keys: Keys,
     origin: SocketAddr,
     _origin: Process,
 }
@@ -34,10 +34,17 @@ pub(crate) struct Stage {
 /// A contender that serves.
 pub(crate) struct Door {
     /// Where.
-    address: SocketAddr,
-    tls: Option<Arc<ClientConfig>>,
-    /// What is sent to it.
+    pub(crate) address: SocketAddr,
+    /// A client's TLS, unless it speaks without.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// What is sent to it, in HTTP/1.1.
     pub(crate) request: Vec<u8>,
+    /// The same for any protocol.
+    pub(crate) ask: Request,
+    /// Whether it is asked over HTTP/2.
+    pub(crate) h2: bool,
+    /// The status that it has to answer.
+    pub(crate) wanted: u16,
     /// Its process; the origin's belongs to the stage.
     pub(crate) process: Option<Process>,
 }
@@ -45,24 +52,59 @@ pub(crate) struct Door {
 impl Door {
     /// A new connection.
     pub(crate) fn connect(&self) -> Fallible<Wire> {
-        Wire::connect(self.address, self.tls.as_ref())
+        Ok(Wire::connect(self.address, self.tls.as_ref())?.wanting(self.wanted))
+    }
+}
+
+/// Where one contender listens, by what it does there.
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    /// Without TLS and policy.
+    pub(crate) http: SocketAddr,
+    /// With TLS.
+    pub(crate) https: SocketAddr,
+    /// With TLS and the full policy; portcullis has it at `https`.
+    pub(crate) hs256: SocketAddr,
+    /// The same for RS256.
+    pub(crate) rs256: SocketAddr,
+}
+
+impl Addresses {
+    fn free() -> Fallible<Self> {
+        Ok(Self {
+            http: free_address()?,
+            https: free_address()?,
+            hs256: free_address()?,
+            rs256: free_address()?,
+        })
+    }
+
+    fn of(&self, contender: &Contender) -> SocketAddr {
+        let scenario = &contender.scenario;
+        match scenario.policy {
+            _ if scenario.transport == Transport::Plain => self.http,
+            Policy::Hs256 if contender.server.is_peer() => self.hs256,
+            Policy::Rs256 if contender.server.is_peer() => self.rs256,
+            _ => self.https,
+        }
     }
 }
 
 impl Stage {
-    /// Makes keys and certificates and starts the origin.
-    pub(crate) fn set() -> Fallible<Self> {
+    /// Makes keys and certificates and starts the origin. `gateway` is the executable, if not the one beside this.
+    pub(crate) fn set(gateway: Option<PathBuf>) -> Fallible<Self> {
+        // Before anything is started, so that it is inherited.
+        take_the_last_core()?;
         let folder = tempfile::tempdir()?;
         let executables = std::env::current_exe()?.parent().ok_or("no folder of executables")?.to_owned();
-        let rsa = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-        fs::write(folder.path().join("rsa.pem"), rsa.public_key_pem())?;
-        fs::write(folder.path().join("portcullis.yaml"), include_str!("../portcullis.yaml"))?;
-        let tls = certify(&folder)?;
+        let gateway = gateway.map_or_else(|| Ok(executables.join("portcullis")), std::path::absolute)?;
+        let keys = Keys::make(folder.path())?;
+        let tls = certify(folder.path())?;
         let origin = free_address()?;
         let mut command = Command::new(executables.join("origin"));
         command.args(["--bind", &origin.to_string()]);
         let process = Process::start(command, origin, folder.path())?;
-        Ok(Self { folder, executables, tls, rsa, origin, _origin: process })
+        Ok(Self { folder, executables, gateway, tls, keys, origin, _origin: process })
     }
 
     /// Starts a contender.
@@ -72,77 +114,95 @@ impl Stage {
 
     /// Starts a contender under another program, as `valgrind`.
     pub(crate) fn open_under(&self, contender: &Contender, program: &[String]) -> Fallible<Door> {
-        let request = contender.request(&self.token(contender.token)?);
-        if contender.server == Server::Origin {
-            return Ok(Door { address: self.origin, tls: None, request, process: None });
+        self.open_configured(contender, program, CONFIGURATION)
+    }
+
+    /// The same with another configuration of the gateway; the others have theirs.
+    pub(crate) fn open_configured(
+        &self,
+        contender: &Contender,
+        program: &[String],
+        configuration: &str,
+    ) -> Fallible<Door> {
+        let Contender { server, scenario } = *contender;
+        let ask = Request::new(&scenario, Some(&self.keys.token(scenario.policy, scenario.ask)?));
+        let wanted = match scenario.ask {
+            Ask::Forged | Ask::Expired => 401,
+            Ask::OverLimit => 429,
+            Ask::Get | Ask::Chat | Ask::Events => 200,
+        };
+        let tls = (scenario.transport != Transport::Plain).then(|| Arc::clone(&self.tls));
+        let mut door = Door {
+            address: self.origin,
+            tls,
+            request: ask.bytes(),
+            ask,
+            h2: scenario.transport == Transport::H2,
+            wanted,
+            process: None,
+        };
+        if server == Server::Origin {
+            return Ok(Door { tls: None, ..door });
         }
-        let address = free_address()?;
-        let own = self.arguments(contender.server, address);
-        let mut words = program.iter().chain(&own);
+        let addresses = Addresses::free()?;
+        door.address = addresses.of(contender);
+        let own = self.words(server, &addresses, configuration)?;
+        let pinned = on_the_first_core();
+        let mut words = pinned.iter().chain(program).chain(&own);
         let mut command = Command::new(words.next().ok_or("no command")?);
         command.args(words).current_dir(self.folder.path());
-        command.env("HTTPS", address.to_string()).env("ADMIN", free_address()?.to_string());
+        command.env("HTTP", addresses.http.to_string()).env("HTTPS", addresses.https.to_string());
+        command.env("ADMIN", free_address()?.to_string());
         command.env("ORIGIN", self.origin.to_string()).env("SESSION_SECRET", SECRET);
-        // Pingora's services have one thread by default.
-        command.env("TOKIO_WORKER_THREADS", "1");
-        let process = Some(Process::start(command, address, self.folder.path())?);
-        Ok(Door { address, tls: Some(Arc::clone(&self.tls)), request, process })
+        // One worker each. Pingora's services have one thread by default.
+        command.env("TOKIO_WORKER_THREADS", "1").env("GOMAXPROCS", "1");
+        let process = Process::start(command, door.address, self.folder.path())?;
+        // Pingora waits for its grace period on SIGTERM.
+        let ending = if matches!(server, Server::Bare | Server::Floor) { "INT" } else { "TERM" };
+        door.process = Some(process.ended_by(ending));
+        if scenario.ask == Ask::OverLimit {
+            // The one request that is allowed.
+            Wire::connect(door.address, door.tls.as_ref())?.exchange(&door.request)?;
+        }
+        Ok(door)
     }
 
-    fn arguments(&self, server: Server, address: SocketAddr) -> Vec<String> {
-        let executable = |name| self.executables.join(name).display().to_string();
-        let (address, origin) = (address.to_string(), self.origin.to_string());
-        match server {
-            Server::Origin => vec![executable("origin"), "--bind".to_owned(), address],
-            Server::Bare => {
-                let flags =
-                    ["--https", &address, "--upstream", &origin, "--cert", "cert.pem", "--key", "key.pem"];
-                std::iter::once(executable("bare-pingora")).chain(flags.map(ToOwned::to_owned)).collect()
+    fn words(&self, server: Server, at: &Addresses, configuration: &str) -> Fallible<Vec<String>> {
+        let words = match server {
+            Server::Origin => return Err("the origin runs already".into()),
+            Server::Bare => self.bare(&self.executables.join("bare-pingora"), at),
+            Server::Floor => {
+                let profiles = self.executables.parent().ok_or("no folder of profiles")?;
+                self.bare(&profiles.join("floor/bare-pingora"), at)
             }
             Server::Gateway => {
-                let flags = ["run", "--config", "portcullis.yaml"];
-                std::iter::once(executable("portcullis")).chain(flags.map(ToOwned::to_owned)).collect()
+                // One file each: two may run at the same time.
+                let file = format!("portcullis.{}.yaml", at.https.port());
+                fs::write(self.folder.path().join(&file), configuration)?;
+                [self.gateway.display().to_string(), "run".into(), "--config".into(), file].into()
             }
-        }
-    }
-
-    /// A token of `ada`, a user of `acme`, good for an hour.
-    fn token(&self, token: Token) -> Fallible<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let claims = json!({
-            "iss": "https://issuer.example.test/", "aud": "chat.example.test", "sub": "ada", "org_id": "acme",
-            "roles": ["user"], "scope": "chat:read chat:write", "iat": now, "exp": now + 3600,
-        });
-        let (algorithm, key) = match token {
-            Token::Hs256 => (Algorithm::HS256, EncodingKey::from_secret(SECRET.as_bytes())),
-            Token::Rs256 => {
-                (Algorithm::RS256, EncodingKey::from_rsa_pem(self.rsa.serialize_pem().as_bytes())?)
+            Server::Nginx | Server::Haproxy | Server::Envoy | Server::EnvoyCached | Server::Caddy => {
+                peers::words(server, self, at)?
             }
         };
-        Ok(encode(&Header::new(algorithm), &claims, &key)?)
+        Ok(words)
     }
-}
 
-/// Writes a certificate for [`HOST`]; returns a client that trusts it and speaks HTTP/1.1.
-fn certify(folder: &TempDir) -> Fallible<Arc<ClientConfig>> {
-    let mut authority = CertificateParams::new(Vec::<String>::new())?;
-    // rcgen gives every certificate the same subject, and then this one looks self-signed.
-    authority.distinguished_name.push(DnType::CommonName, "bench authority");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(vec![HOST.to_owned()])?.signed_by(&key, &authority)?;
-    fs::write(folder.path().join("cert.pem"), certificate.pem())?;
-    fs::write(folder.path().join("key.pem"), key.serialize_pem())?;
+    fn bare(&self, executable: &std::path::Path, at: &Addresses) -> Vec<String> {
+        let (https, http, origin) = (at.https.to_string(), at.http.to_string(), self.origin.to_string());
+        let flags = ["--https", &https, "--http", &http, "--upstream", &origin];
+        let keys = ["--cert", "cert.pem", "--key", "key.pem"];
+        let flags = flags.into_iter().chain(keys).map(ToOwned::to_owned);
+        std::iter::once(executable.display().to_string()).chain(flags).collect()
+    }
 
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(authority.der().to_vec()))?;
-    // Named: Pingora compiles a second provider in, and then there is no default.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    /// Where requests go in the end.
+    pub(crate) fn origin(&self) -> SocketAddr {
+        self.origin
+    }
+
+    /// The bare proxy that counts as the floor, if it was built.
+    pub(crate) fn has_floor(&self) -> bool {
+        self.executables.parent().is_some_and(|profiles| profiles.join("floor/bare-pingora").exists())
+    }
 }

@@ -1,4 +1,4 @@
-//! A client of one connection that sends the same bytes again and again and insists on 200.
+//! A client of one connection that sends the same bytes again and again and insists on one status.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +22,7 @@ impl<T: Read + Write + Send> Line for T {}
 pub(crate) struct Wire {
     line: Box<dyn Line>,
     answer: Vec<u8>,
+    wanted: u16,
 }
 
 impl Wire {
@@ -37,11 +38,26 @@ impl Wire {
                 Box::new(StreamOwned::new(connection, stream))
             }
         };
-        Ok(Self { line, answer: Vec::with_capacity(4096) })
+        Ok(Self { line, answer: Vec::with_capacity(4096), wanted: 200 })
+    }
+
+    /// Insists on another status than 200.
+    pub(crate) fn wanting(self, wanted: u16) -> Self {
+        Self { wanted, ..self }
     }
 
     /// Sends a request and reads its answer to the end.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> Fallible<()> {
+        let status = self.status(request)?;
+        if status == self.wanted {
+            Ok(())
+        } else {
+            Err(format!("not a {}: {}", self.wanted, String::from_utf8_lossy(&self.answer)).into())
+        }
+    }
+
+    /// The same, whatever the status is.
+    pub(crate) fn status(&mut self, request: &[u8]) -> Fallible<u16> {
         self.line.write_all(request)?;
         self.line.flush()?;
         self.answer.clear();
@@ -52,22 +68,31 @@ impl Wire {
                 return Err("the connection ended within an answer".into());
             }
             self.answer.extend(piece.iter().take(read));
-            if self.complete()? {
-                return Ok(());
+            if let Some(status) = complete(&self.answer)? {
+                return Ok(status);
             }
         }
     }
 
-    fn complete(&self) -> Fallible<bool> {
+    /// A header field of the last answer.
+    pub(crate) fn answered(&self, name: &str) -> Option<String> {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut fields);
-        let httparse::Status::Complete(start) = head.parse(&self.answer)? else { return Ok(false) };
-        if head.code != Some(200) {
-            return Err(format!("not a 200: {}", String::from_utf8_lossy(&self.answer)).into());
-        }
-        let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
-        let length: usize =
-            std::str::from_utf8(length.ok_or("an answer without a length")?.value)?.parse()?;
-        Ok(self.answer.len() >= start + length)
+        head.parse(&self.answer).ok()?;
+        let field = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+        String::from_utf8(field.value.to_vec()).ok()
     }
+}
+
+/// The status of an answer that is there to its end.
+fn complete(answer: &[u8]) -> Fallible<Option<u16>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(start) = head.parse(answer)? else { return Ok(None) };
+    let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
+    let Some(length) = length else {
+        return Err(format!("an answer without a length: {}", String::from_utf8_lossy(answer)).into());
+    };
+    let length: usize = std::str::from_utf8(length.value)?.parse()?;
+    Ok(head.code.filter(|_| answer.len() >= start + length))
 }

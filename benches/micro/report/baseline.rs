@@ -38,19 +38,19 @@ pub(crate) struct Told {
 }
 
 impl Baseline {
-    pub(crate) fn new(counts: &[Counted]) -> Fallible<Self> {
+    pub(crate) fn new(counts: &[Counted]) -> Self {
         let kept = |counted: &Counted| {
             let kept = Kept { instructions: counted.instructions, allocations: counted.allocations };
             (counted.name.clone(), kept)
         };
-        Ok(Self {
+        Self {
             about: "Written by `benches/micro/run --keep`: what each step took. `--check` fails where one takes over \
                     5 % more instructions."
                 .to_owned(),
             compiler: fact("compiler"),
             valgrind: fact("valgrind"),
             steps: counts.iter().map(kept).collect(),
-        })
+        }
     }
 
     pub(crate) fn read() -> Fallible<Self> {

@@ -25,7 +25,7 @@ fn main() -> Fallible<ExitCode> {
         return check(&counts);
     }
     if *what == "keep" {
-        Baseline::new(&counts)?.write()?;
+        Baseline::new(&counts).write()?;
     }
     table::write(&counts)?;
     Ok(ExitCode::SUCCESS)

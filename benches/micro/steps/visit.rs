@@ -212,12 +212,12 @@ impl Visit<'_> {
                 memory.remember(&credential.text, vouched, keys);
                 Ok(Some((caller, credential.via)))
             }
-            Err(Doubt::UnknownKey(never) | Doubt::Final(never)) => {
+            Err(Doubt::Final(never)) => {
                 let refusal = never.refusal.clone();
-                memory.refuse(&credential.text, never, keys);
+                memory.refuse(&credential.text, *never, keys);
                 Err(refusal)
             }
-            Err(Doubt::Refused(refusal)) => Err(refusal),
+            Err(Doubt::Refused(refusal) | Doubt::UnknownKey(refusal)) => Err(refusal),
             Err(Doubt::Ask(_)) => Err(Refusal::new(Code::Internal, "identity", "")),
         }
     }

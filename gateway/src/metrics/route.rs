@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::Method;
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use rules::verdict::Code;
 
-use super::{Counted, Metric, Registry};
+use super::{Counted, Histogram, Metric, Registry};
 
 /// The `route` of requests that no route matched.
 pub const NO_ROUTE: &str = "-";
@@ -88,8 +88,8 @@ impl RouteMetrics {
         if let Some(counter) = self.requests(method, status, decision) {
             counter.increment(1);
         }
-        self.request_duration.record(total.as_secs_f64());
-        self.gateway_duration.record(gateway.as_secs_f64());
+        self.request_duration.record(total);
+        self.gateway_duration.record(gateway);
     }
 
     /// Counts a refusal.

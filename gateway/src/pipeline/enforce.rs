@@ -103,7 +103,9 @@ pub fn body(
 /// # Errors
 /// The refusal, unless the route only observes.
 pub fn late_limits(visit: &mut Visit, head: &Parts, body: &[u8], store: &Store, lap: Lap<'_>) -> Verdict {
-    let Some(route) = visit.route().filter(|route| route.plan.limits().needs_body()) else { return Ok(()) };
+    let Some(route) = visit.route().filter(|route| route.plan.limits().wait_for(Need::Body)) else {
+        return Ok(());
+    };
     // What cannot be unpacked was refused, unless the route only observes.
     let content = route.plan.open(&visit.view(head), body).ok();
     tally::look(visit, head, content.as_ref(), Need::Body, store)?;

@@ -86,14 +86,14 @@ fn find(visit: &Visit, head: &Parts, got: &Got) -> Result<Found, Refusal> {
         Err(Doubt::UnknownKey(_)) if !got.asked_for_keys && def.keys.is_some() => {
             Ok(Found::Wants(Want::Keys(def.index)))
         }
-        Err(Doubt::UnknownKey(never) | Doubt::Final(never)) => {
+        Err(Doubt::Final(never)) => {
             let refusal = never.refusal.clone();
-            identity.refuse(&credential.text, never, held.as_deref());
+            identity.refuse(&credential.text, *never, held.as_deref());
             Err(refusal)
         }
         Err(Doubt::Ask(_)) if got.answer.is_some() => Err(lost("the login service's answer was not used")),
         Err(Doubt::Ask(question)) => Ok(Found::Wants(Want::Answer(def.index, question))),
-        Err(Doubt::Refused(refusal)) => Err(refusal),
+        Err(Doubt::Refused(refusal) | Doubt::UnknownKey(refusal)) => Err(refusal),
     }
 }
 

@@ -26,7 +26,7 @@ pub fn look(
     need: Need,
     store: &Store,
 ) -> Verdict {
-    let Some(route) = visit.route().filter(|route| !route.plan.limits().is_empty()) else { return Ok(()) };
+    let Some(route) = visit.route().filter(|route| route.plan.limits().wait_for(need)) else { return Ok(()) };
     let mut asked = Vec::new();
     route.plan.limits().ask(need, &visit.view(head), content, store.seed().of_rules(), &mut asked);
     let from = visit.tally.asks().len();
