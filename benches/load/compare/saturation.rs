@@ -90,10 +90,11 @@ fn turn(door: &Door, options: &Options) -> Fallible<Turn> {
     let (length, cpu) = (begun.elapsed(), process.cpu()?.saturating_sub(before));
     let text = String::from_utf8_lossy(&output.stdout);
     let done = if door.h2 { answered_h2load(&text) } else { answered_wrk(&text) };
-    let count = done.map_err(|error| {
-        format!("{command:?}: {error}\n{text}{}", String::from_utf8_lossy(&output.stderr))
-    })?;
-    Ok(reckon(count, length.min(options.turn() * 2), cpu))
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Not the whole command: it holds a token.
+    let count =
+        done.map_err(|error| format!("{}: {error}\n{text}{said}", command.get_program().display()))?;
+    Ok(reckon(count, length, cpu))
 }
 
 /// What is not measured at saturation is reckoned: as many requests as one core has the time for.
