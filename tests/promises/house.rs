@@ -17,13 +17,13 @@ const LAYERS: &[&[&str]] = &[
     &["reload", "admin"],
     &["judge", "swap"],
     &["pipeline"],
-    &["edge", "mends", "config", "visit"],
+    &["edge", "mends", "heads", "config", "visit"],
     &["snapshot"],
     &["upstream", "access_log", "identity", "state", "replays", "webhook"],
     &["metrics"],
     // The configuration as written: plain data, without the code that reads and compiles it.
     &["config::raw"],
-    &["client_ca", "redact", "side_door", "mint", "sockets", "fetch", "edge::EdgeLimits"],
+    &["client_ca", "redact", "side_door", "mint", "sockets", "fetch", "json", "edge::EdgeLimits"],
 ];
 
 /// Modules that only these may import: the pipeline sees a snapshot, never configuration.
