@@ -53,8 +53,9 @@ pub(crate) fn version(server: Server) -> Option<String> {
     Some(format!("{} {number}", server.label()))
 }
 
-/// The first word, or part of one, that is a version: digits and points.
+/// The first word, or part of one, that is a version: digits and points. A path may stand before it.
 fn number_in(text: &str) -> Option<String> {
+    let text = text.split_once("version").map_or(text, |(_, rest)| rest);
     let parts = text.split(|one: char| one.is_whitespace() || one == '/' || one == '-');
     let version =
         |part: &&str| part.contains('.') && part.chars().all(|one| one.is_ascii_digit() || one == '.');
@@ -175,7 +176,7 @@ mod tests {
         let of = |text| number_in(text).unwrap();
         assert_eq!(of("nginx version: nginx/1.22.1"), "1.22.1");
         assert_eq!(of("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"), "2.6.12");
-        assert_eq!(of("\n/usr/lib/python3.11/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL"), "1.40.0");
+        assert_eq!(of("\n/usr/lib/3.11.7/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL"), "1.40.0");
         assert_eq!(of("2.6.2\n"), "2.6.2");
     }
 }

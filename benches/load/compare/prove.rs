@@ -2,12 +2,17 @@
 
 use crate::Fallible;
 use crate::ask::Request;
-use crate::contender::{Ask, Contender, FULL_HS256, FULL_RS256, Policy, Scenario, Server};
+use crate::contender::{Ask, Contender, FULL_HS256, FULL_RS256, Policy, Scenario, Server, TLS_H1};
 use crate::stage::Stage;
 use crate::wire::Wire;
 
-/// Whether a server lets good tokens pass and nothing else; with both algorithms, if it has any policy.
+/// Whether a server answers at all, and, if it has any policy, lets good tokens pass and nothing else, with both
+/// algorithms.
 pub(crate) fn policy(stage: &Stage, server: Server) -> Fallible<()> {
+    if server.plays(&TLS_H1) {
+        let door = stage.open(&Contender { server, scenario: TLS_H1 })?;
+        door.connect()?.exchange(&door.request)?;
+    }
     for scenario in [FULL_HS256, FULL_RS256] {
         if server.plays(&scenario) {
             one(stage, server, scenario)

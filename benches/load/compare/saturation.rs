@@ -46,7 +46,8 @@ pub(crate) fn all(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>> {
             let mut turns: Vec<_> = doors.iter_mut().collect();
             turns.sort_by_cached_key(|_| order.next());
             for (server, door, kept) in turns {
-                let turn = turn(door, options)?;
+                let turn = turn(door, options)
+                    .map_err(|error| format!("{}, {}: {error}", server.name(), scenario.name))?;
                 let (name, Turn { rate, cpu, busy }) = (server.name(), &turn);
                 eprintln!(
                     "saturation, {}, round {round}, {name}: {rate:.0}/s, {cpu:.1} µs, {:.0} % busy",
@@ -89,10 +90,11 @@ fn turn(door: &Door, options: &Options) -> Fallible<Turn> {
     let (length, cpu) = (begun.elapsed(), process.cpu()?.saturating_sub(before));
     let text = String::from_utf8_lossy(&output.stdout);
     let done = if door.h2 { answered_h2load(&text) } else { answered_wrk(&text) };
-    let count = done.map_err(|error| {
-        format!("{command:?}: {error}\n{text}{}", String::from_utf8_lossy(&output.stderr))
-    })?;
-    Ok(reckon(count, length.min(options.turn() * 2), cpu))
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Not the whole command: it holds a token.
+    let count =
+        done.map_err(|error| format!("{}: {error}\n{text}{said}", command.get_program().display()))?;
+    Ok(reckon(count, length, cpu))
 }
 
 /// What is not measured at saturation is reckoned: as many requests as one core has the time for.
@@ -106,7 +108,8 @@ fn reckon(count: f64, length: Duration, cpu: Duration) -> Turn {
 fn wrk(door: &Door, options: &Options) -> Command {
     let mut command = Command::new("wrk");
     command.args(["-t", "1", "-c", &options.connections.to_string(), "-d", &options.seconds.to_string()]);
-    command.arg("-H").arg(format!("host: {HOST}"));
+    // With a capital: wrk adds a second one otherwise.
+    command.arg("-H").arg(format!("Host: {HOST}"));
     for (name, value) in &door.ask.fields {
         command.arg("-H").arg(format!("{name}: {value}"));
     }
