@@ -16,8 +16,23 @@ use crate::stage::{Door, Stage};
 
 /// Those who have a part in a scenario, all open at once.
 fn doors(stage: &Stage, options: &Options, scenario: Scenario) -> Fallible<Vec<(Server, Door)>> {
-    let open = |server| Ok((server, stage.open(&Contender { server, scenario })?));
-    servers(options, scenario).map(open).collect()
+    let mut doors = Vec::new();
+    for server in servers(options, scenario) {
+        doors.extend(open(stage, server, scenario)?.map(|door| (server, door)));
+    }
+    Ok(doors)
+}
+
+/// One contender; none if it is a peer that does not start, so that it alone is missing in the table.
+fn open(stage: &Stage, server: Server, scenario: Scenario) -> Fallible<Option<Door>> {
+    match stage.open(&Contender { server, scenario }) {
+        Ok(door) => Ok(Some(door)),
+        Err(error) if server.is_peer() => {
+            eprintln!("without {}: {error}", server.name());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Everyone between a client and the origin.
@@ -56,7 +71,7 @@ fn alone<T>(
         servers(options, scenario).map(|server| (server, Vec::new())).collect();
     for _ in 0..rounds {
         for (server, kept) in &mut kept {
-            let door = stage.open(&Contender { server: *server, scenario })?;
+            let Some(door) = open(stage, *server, scenario)? else { continue };
             kept.push(turn(*server, &door).map_err(|error| format!("{}: {error}", server.name()))?);
         }
     }

@@ -2,11 +2,9 @@
 //!
 //! Nothing is asked on a connection: it is the price of the handshake, of accepting and of closing.
 
-use std::sync::Arc;
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use rustls::ClientConfig;
 
 use super::callgrind::Counted;
 use super::visitor::{shake, visitor};
@@ -87,34 +85,38 @@ pub(crate) fn measure(stage: &Stage, options: &Options) -> Fallible<Vec<Figure>>
 
 /// One turn of [`CLIENTS`] on their core.
 fn turn(door: &Door, tickets: bool, length: Duration) -> Fallible<Turn> {
-    let config = visitor(tickets)?;
-    // The first handshakes bring the tickets.
-    for _ in 0..CLIENTS {
-        shake(door.address, &config)?;
-    }
     let cpu = || door.process.as_ref().map(Process::cpu).transpose();
-    let (before, begun) = (cpu()?.unwrap_or_default(), Instant::now());
-    let counts = thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..CLIENTS).map(|_| scope.spawn(|| client(door, &config, begun + length))).collect();
+    let ready = Barrier::new(CLIENTS + 1);
+    let (spent, took, counts) = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| client(door, tickets, length, &ready).map_err(|error| error.to_string())))
+            .collect();
+        ready.wait();
+        let (before, begun) = (cpu()?.unwrap_or_default(), Instant::now());
         let join =
             |one: thread::ScopedJoinHandle<'_, _>| one.join().map_err(|_| "a client panicked".to_owned())?;
-        clients.into_iter().map(join).collect::<Result<Vec<(u32, u32)>, String>>()
+        let counts = clients.into_iter().map(join).collect::<Result<Vec<(u32, u32)>, String>>()?;
+        Fallible::Ok((cpu()?.unwrap_or_default().saturating_sub(before), begun.elapsed(), counts))
     })?;
-    let (took, cpu) = (begun.elapsed(), cpu()?.unwrap_or_default().saturating_sub(before));
     let add = |turn: Turn, (made, resumed)| Turn {
         made: turn.made + made,
         resumed: turn.resumed + resumed,
         ..turn
     };
-    Ok(counts.into_iter().fold(Turn { took, cpu, ..Turn::default() }, add))
+    Ok(counts.into_iter().fold(Turn { took, cpu: spent, ..Turn::default() }, add))
 }
 
-/// How many handshakes one client made, and how many of them by ticket.
-fn client(door: &Door, config: &Arc<ClientConfig>, until: Instant) -> Result<(u32, u32), String> {
+/// How many handshakes one client made, and how many of them by ticket. Each has its own tickets: the first of its
+/// visits, which does not count, brings them.
+fn client(door: &Door, tickets: bool, length: Duration, ready: &Barrier) -> Fallible<(u32, u32)> {
+    let config = visitor(tickets);
+    let first = config.and_then(|config| shake(door.address, &config).map(|_| config));
+    // Whatever happened: the others wait.
+    ready.wait();
+    let (config, begun) = (first?, Instant::now());
     let (mut made, mut resumed) = (0, 0);
-    while Instant::now() < until {
-        resumed += u32::from(shake(door.address, config).map_err(|error| error.to_string())?);
+    while begun.elapsed() < length {
+        resumed += u32::from(shake(door.address, &config)?);
         made += 1;
     }
     Ok((made, resumed))
