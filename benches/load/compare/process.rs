@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::Fallible;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Valgrind on a busy machine needs minutes to start.
+const PATIENCE: Duration = Duration::from_mins(5);
 const GRACE: Duration = Duration::from_secs(5);
 /// Short, since a cold start is measured by it.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(500);

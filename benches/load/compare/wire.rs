@@ -13,7 +13,7 @@ use crate::Fallible;
 pub(crate) const HOST: &str = "app.example.test";
 
 /// Valgrind needs a while for a handshake.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 trait Line: Read + Write + Send {}
 impl<T: Read + Write + Send> Line for T {}
