@@ -17,7 +17,7 @@ use crate::{Fallible, NOW_MS, Run, Step, plain};
 
 /// One of each kind of scheme.
 const KINDS: [&str; 8] =
-    ["stripe", "gitlab_token", "google_oidc", "adyen_payments", "discord", "sendgrid", "aws_sns", "docusign"];
+    ["stripe", "gitlab_token", "google_oidc", "hubspot_v2", "discord", "sendgrid", "aws_sns", "paypal"];
 /// More that sign by a shared secret, each over something else: fields, addresses, forms, lists.
 const OTHERS: [&str; 8] =
     ["hubspot_v3", "mailgun", "meta", "shopify", "slack", "standard_webhooks", "twilio", "zoom"];
