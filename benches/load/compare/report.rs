@@ -54,6 +54,10 @@ pub(crate) fn keep(figures: Vec<Figure>, options: &Options) -> Fallible<()> {
     facts.push(("Pingora".to_owned(), "0.9.1, rustls".to_owned()));
     facts.push(("peers".to_owned(), versions));
     facts.push(("how".to_owned(), how(options)));
+    if options.quick {
+        let warning = "only shows that everything runs: few, short rounds, and less routes, rules and keys than the rows say";
+        facts.push(("quick".to_owned(), warning.to_owned()));
+    }
     let mut results = Results { facts, figures };
     let file = options.figures();
     if options.partial() {
