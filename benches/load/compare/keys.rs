@@ -97,6 +97,8 @@ pub(crate) fn certify(folder: &Path) -> Fallible<Arc<ClientConfig>> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // Shared by the visits to everyone under one name: one's tickets are nothing to another.
+    config.resumption = rustls::client::Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -55,7 +55,7 @@ pub(crate) fn version(server: Server) -> Option<String> {
 
 /// The first word, or part of one, that is a version: digits and points. A path may stand before it.
 fn number_in(text: &str) -> Option<String> {
-    let text = text.split_once("version").map_or(text, |(_, rest)| rest);
+    let text = text.split_once(" version").map_or(text, |(_, rest)| rest);
     let parts = text.split(|one: char| one.is_whitespace() || one == '/' || one == '-');
     let version =
         |part: &&str| part.contains('.') && part.chars().all(|one| one.is_ascii_digit() || one == '.');
