@@ -1,9 +1,7 @@
 //! What the figures were measured on, and with.
 
-use std::fs::{self, File};
+use std::fs;
 use std::process::Command;
-
-use crate::Fallible;
 
 /// Facts in the order of the table, each with its name. What cannot be found out is said to be unknown.
 pub(crate) fn facts() -> Vec<(String, String)> {
@@ -45,15 +43,4 @@ fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     text.ok().filter(|text| !text.is_empty()).unwrap_or_else(unknown)
-}
-
-/// Waits for the end of another comparison on this machine: both put their proxies on the first core, and neither's
-/// times would mean anything. It is over when the file is dropped.
-pub(crate) fn alone() -> Fallible<File> {
-    let file = File::create(std::env::temp_dir().join("portcullis-compare.lock"))?;
-    if file.try_lock().is_err() {
-        eprintln!("another comparison is running; waiting for its end");
-        file.lock()?;
-    }
-    Ok(file)
 }

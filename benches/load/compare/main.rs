@@ -53,7 +53,7 @@ fn main() -> Fallible<()> {
     if options.render {
         return report::write(&Results::read(options.figures())?, &options.figures(), !options.partial());
     }
-    let _turn = machine::alone()?;
+    let _turn = process::alone()?;
     let stage = Stage::set(options.gateway.clone())?;
     for server in options.present() {
         if let Err(why) = admit(&stage, server) {

@@ -130,6 +130,17 @@ pub(crate) fn on_the_first_core() -> Vec<String> {
     if cores() < 2 { Vec::new() } else { ["taskset", "-c", "0"].map(ToOwned::to_owned).into() }
 }
 
+/// Waits for the end of another comparison on this machine: both put their proxies on the first core, and neither's
+/// times would mean anything. It is over when the file is dropped.
+pub(crate) fn alone() -> Fallible<File> {
+    let file = File::create(std::env::temp_dir().join("portcullis-compare.lock"))?;
+    if file.try_lock().is_err() {
+        eprintln!("another comparison is running; waiting for its end");
+        file.lock()?;
+    }
+    Ok(file)
+}
+
 /// How many cores there are.
 pub(crate) fn cores() -> usize {
     static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();

@@ -211,8 +211,8 @@ impl IdentityGate for Jwt {
         let claims = self.verifier.verify(keys, token, view.now()).map_err(|fault| {
             let refusal = Refusal::new(fault.code, GATE, fault.private);
             match fault.from {
-                // Not for good: each such token is a reason to look for fresher keys.
-                _ if fault.unknown_key => Doubt::UnknownKey(refusal),
+                // Not for good where keys are fetched: each such token is a reason to look for fresher ones.
+                _ if fault.unknown_key && self.keys.is_none() => Doubt::UnknownKey(refusal),
                 Some(from) => Doubt::Final(Box::new(Never { refusal, from })),
                 None => Doubt::Refused(refusal),
             }
